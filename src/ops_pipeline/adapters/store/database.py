@@ -1,0 +1,169 @@
+"""One connection: prepared statements, transactions that begin with the first write. Shell."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+from sqlalchemy import Executable, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+
+from ops_pipeline.domain.errors import ConfigurationError, LedgerError
+
+Row = dict[str, Any]
+
+
+class Database:
+    """A driver connection with the statements compiled for it; `commits` counts what was committed.
+
+    Statements are SQLAlchemy Core's, compiled once; they run on the driver, which is 5 times faster
+    than an engine for the single rows that a ledger is made of.
+    """
+
+    def __init__(self, connection: Any, url: URL, *, writable: bool) -> None:
+        self.connection = connection
+        self.url = url
+        self.writable = writable
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.commits = 0
+        self.rollbacks = 0
+        self.changed = 0
+        self._lock = RLock()
+        self._depth = 0
+        self._begun = False
+        self._doomed = False
+        self._cursor = connection.cursor()
+        self.integrity_error: type[Exception] = _integrity_error(is_sqlite=self.is_sqlite)
+        self._dialect = (
+            sqlite.dialect(paramstyle="named") if self.is_sqlite else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+        )
+        self._compiled: dict[int, tuple[Executable, str, Row]] = {}
+        self._inserts: dict[tuple[str, str], str] = {}
+
+    def close(self) -> None:
+        """Close the connection; what is not committed is lost."""
+        self._cursor.close()
+        self.connection.close()
+
+    def rows(self, statement: Executable, **values: Any) -> list[tuple[Any, ...]]:
+        """Run a query and give its rows."""
+        text, defaults = self._text_of(statement)
+        with self._lock:
+            self._cursor.execute(text, {**defaults, **values})
+            rows: list[tuple[Any, ...]] = self._cursor.fetchall()
+        return rows
+
+    def dicts(self, statement: Executable, **values: Any) -> list[Row]:
+        """Run a query and give its rows by column name."""
+        text, defaults = self._text_of(statement)
+        with self._lock:
+            self._cursor.execute(text, {**defaults, **values})
+            names = [column[0] for column in self._cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
+
+    def write(self, statement: Executable, **values: Any) -> int:
+        """Run one changing statement inside the transaction; give the rows it changed."""
+        text, defaults = self._text_of(statement)
+        return self._run(text, [{**defaults, **values}])
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]], *, on_conflict: str = "error") -> int:
+        """Insert rows; where the primary key exists: "error", "ignore" or "update". Give the changes."""
+        if not rows:
+            return 0
+        return self._run(self._insert_text(table, on_conflict), rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Group writes into one commit; nothing is committed where no row changed.
+
+        Inner transactions join the outer one. An inner one that fails after it wrote dooms the outer.
+        """
+        with self._lock:
+            before, self._depth = self.changed, self._depth + 1
+            try:
+                yield
+            except BaseException:
+                self._doomed = self._doomed or self.changed != before or self._broken()
+                self._leave(failed=True)
+                raise
+            self._leave(failed=False)
+
+    def freshness(self) -> object:
+        """Give a token that stays equal as long as only this connection changed the database."""
+        if not self.is_sqlite:
+            return object()
+        with self._lock:
+            self._cursor.execute("PRAGMA data_version")
+            return (self._cursor.fetchone()[0], self.rollbacks)
+
+    def begin(self) -> None:
+        """Take the write lock now, so that what is read next cannot change before it is written."""
+        if not self.writable:
+            raise ConfigurationError("database: opened for reading, was asked to write")
+        if not self._begun:
+            self._cursor.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+            self._begun = True
+
+    def _run(self, text: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        with self.transaction():
+            self.begin()
+            if len(rows) == 1:
+                self._cursor.execute(text, rows[0])
+            else:
+                self._cursor.executemany(text, rows)
+            changed: int = self._cursor.rowcount
+            self.changed += changed
+            return changed
+
+    def _broken(self) -> bool:
+        # PostgreSQL refuses everything after a failed statement until the transaction ends.
+        return self._begun and not self.is_sqlite and self.connection.info.transaction_status.name == "INERROR"
+
+    def _leave(self, *, failed: bool) -> None:
+        self._depth -= 1
+        if self._depth or not self._begun:
+            self._doomed = self._doomed and self._depth > 0
+            return
+        keep = self.changed > 0 and not failed and not self._doomed
+        doomed, self._doomed, self._begun = self._doomed, False, False
+        changed, self.changed = self.changed, 0
+        if keep:
+            self._cursor.execute("COMMIT")
+            self.commits += 1
+            return
+        self._cursor.execute("ROLLBACK")
+        self.rollbacks += changed > 0
+        if doomed and not failed:
+            raise LedgerError("transaction: a part of it failed, so nothing of it was stored")
+
+    def _text_of(self, statement: Executable) -> tuple[str, Row]:
+        known = self._compiled.get(id(statement))
+        if known is None:
+            compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+            defaults = {name: value for name, value in compiled.params.items() if value is not None}
+            known = self._compiled[id(statement)] = (statement, str(compiled), defaults)
+        return known[1], known[2]
+
+    def _insert_text(self, table: Table, on_conflict: str) -> str:
+        text = self._inserts.get((table.name, on_conflict))
+        if text is None:
+            build = sqlite.insert if self.is_sqlite else postgresql.insert
+            statement: Any = build(table)
+            keys = [column.name for column in table.primary_key]
+            rest = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+            if on_conflict == "ignore":
+                statement = statement.on_conflict_do_nothing(index_elements=keys)
+            elif on_conflict == "update":
+                statement = statement.on_conflict_do_update(index_elements=keys, set_=rest)
+            text = self._inserts[table.name, on_conflict] = str(statement.compile(dialect=self._dialect))
+        return text
+
+
+def _integrity_error(*, is_sqlite: bool) -> type[Exception]:
+    if is_sqlite:
+        return sqlite3.IntegrityError
+    import psycopg
+
+    return psycopg.IntegrityError

@@ -1,0 +1,178 @@
+"""Converts domain values to table rows and back, by their declared types. Pure."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ops_pipeline.domain.events import build, encode
+from ops_pipeline.domain.features import FeatureRow
+from ops_pipeline.domain.instruments import OptionContract
+from ops_pipeline.domain.ledger import Ledger, Roll
+from ops_pipeline.domain.market import Bar, IvReading
+from ops_pipeline.domain.news import Classification, NewsItem
+from ops_pipeline.domain.orders import Order, OrderIntent
+from ops_pipeline.domain.positions import Position, Trade
+from ops_pipeline.domain.records import AccountSnapshot, JobRun, PositionMark, VerdictRow, WatchlistEntry
+from ops_pipeline.domain.signals import Hold, Signal
+
+Value = TypeVar("Value")
+Convert = Callable[[Any], Any]
+Row = dict[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FLATTENED = (OptionContract, OrderIntent)
+_RENAMED = {"limit": "limit_price", "as_of": "as_of_us"}
+
+
+def micros(at: datetime) -> int:
+    """Express an aware instant in microseconds since 1970 UTC."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant(us: int) -> datetime:
+    """Read microseconds since 1970 as an aware UTC instant."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def dumps(value: Any) -> str:
+    """Write a domain value as JSON with sorted keys and no spaces."""
+    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class Codec(Generic[Value]):
+    """Both directions between one dataclass and its columns.
+
+    Instants become microseconds (`opened_at` -> `opened_us`), dates ISO text, enums their values, flags
+    0 or 1, tuples and nested values JSON; a contract or an intent is spread over its own columns.
+    """
+
+    def __init__(self, target: type[Value]) -> None:
+        self._target = target
+        self._parts: list[tuple[str, str, Convert | None, Convert | None]] = []
+        self._nested: list[tuple[str, Codec[Any]]] = []
+        hints = get_type_hints(target)
+        for field in fields(target):  # type: ignore[arg-type] # a dataclass by construction
+            hint = hints[field.name]
+            if hint in _FLATTENED:
+                self._nested.append((field.name, Codec(hint)))
+            else:
+                self._parts.append((field.name, column_of(field.name), *_converters(hint)))
+
+    def row(self, value: Value) -> Row:
+        """Give the columns of a value."""
+        row: Row = {}
+        for name, codec in self._nested:
+            row.update(codec.row(getattr(value, name)))
+        for name, column, to_column, _ in self._parts:
+            part = getattr(value, name)
+            row[column] = part if part is None or to_column is None else to_column(part)
+        return row
+
+    def value(self, row: Mapping[str, Any]) -> Value:
+        """Build the value that `row` describes; columns that it does not know are ignored."""
+        parts: dict[str, Any] = {name: codec.value(row) for name, codec in self._nested}
+        for name, column, _, of_column in self._parts:
+            part = row[column]
+            parts[name] = part if part is None or of_column is None else of_column(part)
+        return self._target(**parts)
+
+
+def column_of(name: str) -> str:
+    """Name the column that holds a field."""
+    if name in _RENAMED:
+        return _RENAMED[name]
+    if name == "at" or name.endswith("_at"):
+        return name.removesuffix("at") + "us" if name != "at" else "at_us"
+    return "not_before_us" if name == "not_before" else name
+
+
+def _converters(hint: Any) -> tuple[Convert | None, Convert | None]:
+    if get_origin(hint) in (Union, UnionType):
+        hint = next(option for option in get_args(hint) if option is not NoneType)
+    hint = getattr(hint, "__supertype__", hint)
+    if hint is datetime:
+        return micros, instant
+    if hint is date:
+        return date.isoformat, date.fromisoformat
+    if hint is bool:
+        return int, bool
+    if hint is float:
+        return float, None
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return (lambda part: part.value), hint
+    if get_origin(hint) is tuple or is_dataclass(hint):
+        return dumps, lambda part: build(hint, json.loads(part))
+    return None, None
+
+
+NEWS = Codec(NewsItem)
+CLASSIFICATION = Codec(Classification)
+BAR = Codec(Bar)
+IV_READING = Codec(IvReading)
+FEATURE = Codec(FeatureRow)
+WATCHLIST_ENTRY = Codec(WatchlistEntry)
+SIGNAL = Codec(Signal)
+HOLD = Codec(Hold)
+VERDICT = Codec(VerdictRow)
+SNAPSHOT = Codec(AccountSnapshot)
+MARK = Codec(PositionMark)
+JOB_RUN = Codec(JobRun)
+TRADE = Codec(Trade)
+POSITION = Codec(Position)
+_ROLL = Codec(Roll)
+_ORDER = Codec(Order)
+
+
+def order_row(order: Order, ledger: Ledger) -> Row:
+    """Give an order's columns; `live_exit` names the position whose one live exit it is."""
+    row = _ORDER.row(order)
+    row["occ"], row["side"] = order.intent.occ, order.intent.side.value
+    row["live_exit"] = order.intent.position_id if _is_the_live_exit(order, ledger) else None
+    return row
+
+
+def _is_the_live_exit(order: Order, ledger: Ledger) -> bool:
+    purpose = order.intent.purpose
+    if not order.is_live or not _reduces(order):
+        return False
+    for later in reversed(ledger.orders.values()):  # type: ignore[call-overload] # the fold keeps dicts
+        if later.id == order.id:
+            return True
+        # An order thought dead that the broker shows again must be recordable beside its successor.
+        if later.intent.position_id == order.intent.position_id and _reduces(later):
+            return False
+    raise AssertionError(f"{purpose} order {order.id} is not in its ledger")
+
+
+def _reduces(order: Order) -> bool:
+    return any(leg.side.value == "sell_to_close" for leg in order.intent.legs)
+
+
+def roll_row(roll: Roll, account: str) -> Row:
+    """Give a roll saga's columns."""
+    return {"account": account, **_ROLL.row(roll)}
+
+
+def account_row(ledger: Ledger) -> Row:
+    """Give the columns of an account's own state."""
+    return {
+        "account": ledger.account,
+        "seq": ledger.seq,
+        "head": ledger.head,
+        "number": ledger.number,
+        "broker": ledger.broker,
+        "mode": ledger.mode.value,
+        "tier": int(ledger.tier),
+        "tier_drift": ledger.tier_drift,
+        "start_cash": ledger.start_cash,
+        "cash": ledger.cash,
+        "other_cash": ledger.other_cash,
+        "control": int(ledger.control),
+        "control_reason": ledger.control_reason,
+        "paused_session": ledger.paused_session.isoformat() if ledger.paused_session else None,
+        "breaks": dumps([ledger.breaks[symbol] for symbol in sorted(ledger.breaks)]),
+    }

@@ -1,0 +1,33 @@
+"""The project's exceptions: broken assumptions, never business refusals. Pure.
+
+OpsError
+├── ConfigurationError   settings that contradict each other or the accounts
+├── MissingDataError     a file, table or service that the work cannot go without
+├── LedgerError          an event the fold may not apply; the ledger stays as it was
+│   └── StaleWriterError a commit under an epoch that is no longer the newest
+└── InvariantError       a state that must never happen (RULEBOOK 12)
+"""
+
+
+class OpsError(Exception):
+    """Root of the errors a person may meet; its text is shown without a traceback."""
+
+
+class ConfigurationError(OpsError):
+    """Settings that contradict each other, the accounts or the rulebook."""
+
+
+class MissingDataError(OpsError):
+    """A file, table or service that the requested work cannot go without."""
+
+
+class LedgerError(OpsError):
+    """An event that the ledger's state does not allow."""
+
+
+class StaleWriterError(LedgerError):
+    """A commit under an epoch that another writer has superseded."""
+
+
+class InvariantError(OpsError):
+    """A state that must never happen."""

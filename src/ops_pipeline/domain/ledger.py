@@ -1,0 +1,278 @@
+"""An account's ledger: the fold of its event chain. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain import order_fold, position_fold
+from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
+from ops_pipeline.domain.errors import LedgerError
+from ops_pipeline.domain.instruments import OptionContract
+from ops_pipeline.domain.orders import Order, Purpose
+from ops_pipeline.domain.positions import Position
+from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, Usd4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """A roll saga's newest state (RELIABILITY 3.7)."""
+
+    id: str
+    position_id: PositionId
+    state: str
+    successor: OptionContract | None
+    successor_id: PositionId | None
+    qty: int
+    two_leg: bool
+    pnl_locked: Usd4
+    reason: str
+    updated_at: datetime
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the saga still has steps to take."""
+        return self.state not in ("done", "closed_only", "aborted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Everything the event chain says of one account; `cash` and `start_cash` in Usd4."""
+
+    account: AccountId
+    seq: int = 0
+    head: str = e.GENESIS
+    number: str = ""
+    broker: str = ""
+    mode: Mode = Mode.SHADOW
+    tier: Tier = Tier.TINY
+    tier_drift: int = 0
+    start_cash: Usd4 = 0
+    cash: Usd4 = 0
+    other_cash: Usd4 = 0
+    control: ControlLevel = ControlLevel.NORMAL
+    control_reason: str = ""
+    paused_session: date | None = None
+    breaks: Mapping[str, e.BreakFound] = field(default_factory=dict)
+    orders: Mapping[ClientOrderId, Order] = field(default_factory=dict)
+    positions: Mapping[PositionId, Position] = field(default_factory=dict)
+    rolls: Mapping[str, Roll] = field(default_factory=dict)
+    executions: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def live_orders(self) -> tuple[Order, ...]:
+        """Give the orders that may still trade, oldest first."""
+        return tuple(order for order in self.orders.values() if order.is_live)
+
+    @property
+    def open_positions(self) -> tuple[Position, ...]:
+        """Give the positions not yet closed, oldest first."""
+        return tuple(position for position in self.positions.values() if position.is_open)
+
+    @property
+    def realised(self) -> Usd4:
+        """Sum realised profit net of every fee, over all positions, and other cash movements."""
+        return sum(position.realised for position in self.positions.values()) + self.other_cash
+
+    @property
+    def fees(self) -> Usd4:
+        """Sum the fees of all fills."""
+        return sum(position.fees for position in self.positions.values())
+
+    def next_generation(self, purpose: Purpose, key: str) -> int:
+        """Number the next order of this cause; the one before must be terminal (O4)."""
+        generations = [
+            order.intent.generation
+            for order in self.orders.values()
+            if order.intent.purpose is purpose and order.intent.key == key
+        ]
+        return max(generations, default=0) + 1
+
+    def held(self) -> dict[str, int]:
+        """Give contracts held per symbol, as the ledger has it."""
+        held: dict[str, int] = {}
+        for position in self.positions.values():
+            if position.qty:
+                held[position.contract.occ] = held.get(position.contract.occ, 0) + position.qty
+        return held
+
+
+def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
+    """Fold `events` in order; one that does not fit raises LedgerError and changes nothing."""
+    ledger = replace(
+        ledger,
+        orders=dict(ledger.orders),
+        positions=dict(ledger.positions),
+        rolls=dict(ledger.rolls),
+        breaks=dict(ledger.breaks),
+        executions=dict(ledger.executions),
+    )
+    for event in events:
+        if event.seq != ledger.seq + 1 or event.previous != ledger.head:
+            raise LedgerError(f"account {ledger.account}: expected event {ledger.seq + 1}, was {event.seq}")
+        ledger = replace(_apply(ledger, event.body, event.at), seq=event.seq, head=event.hash)
+    return ledger
+
+
+def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fold mutates its own copies
+    match body:
+        case e.PositionOpened():
+            return _put_position(ledger, position_fold.start_position(ledger.account, body, at))
+        case e.OrderIntended(intent=intent):
+            if intent.client_order_id in ledger.orders:
+                raise LedgerError(f"order {intent.client_order_id}: intended twice")
+            return _put_order(ledger, order_fold.start_order(body, at))
+        case e.FillBooked():
+            return _book(ledger, body, at)
+        case (
+            e.OrderSending() | e.OrderAnswered() | e.OrderObserved() | e.OrderNotFound() | e.OrderSettled()
+        ):
+            return _put_order(ledger, _changed_order(_order(ledger, body.client_order_id), body, at))
+        case (
+            e.EntryCompleted()
+            | e.PositionMarked()
+            | e.ExitDecided()
+            | e.ExitWithdrawn()
+            | e.ContractsRemoved()
+            | e.PositionClosed()
+            | e.PositionFrozen()
+        ):
+            position = _changed_position(_position(ledger, body.position_id), body, at)
+            amount = 0
+            if isinstance(body, e.ContractsRemoved):
+                _once(ledger, body.activity_id)
+                amount = body.amount
+            return replace(_put_position(ledger, position), cash=ledger.cash + amount)
+        case e.RollAdvanced() | e.RollRefused():
+            return _roll(ledger, body, at)
+        case _:
+            return _account(ledger, body)
+
+
+def _once(ledger: Ledger, fact_id: str) -> None:
+    if fact_id in ledger.executions:
+        raise LedgerError(f"account {ledger.account}: {fact_id} booked twice")
+    ledger.executions[fact_id] = ledger.seq + 1  # type: ignore[index] # see _put_order
+
+
+def _order(ledger: Ledger, cid: ClientOrderId) -> Order:
+    if cid not in ledger.orders:
+        raise LedgerError(f"order {cid}: not in the ledger of {ledger.account}")
+    return ledger.orders[cid]
+
+
+def _position(ledger: Ledger, position_id: PositionId) -> Position:
+    if position_id not in ledger.positions:
+        raise LedgerError(f"position {position_id}: not in the ledger of {ledger.account}")
+    return ledger.positions[position_id]
+
+
+def _put_order(ledger: Ledger, order: Order) -> Ledger:
+    ledger.orders[order.id] = order  # type: ignore[index] # apply_all gave this fold its own dicts
+    return ledger
+
+
+def _put_position(ledger: Ledger, position: Position) -> Ledger:
+    ledger.positions[position.id] = position  # type: ignore[index] # see _put_order
+    return ledger
+
+
+def _changed_order(order: Order, body: e.EventBody, at: datetime) -> Order:
+    match body:
+        case e.OrderSending():
+            return order_fold.send(order, body, at)
+        case e.OrderAnswered():
+            return order_fold.answer(order, body, at)
+        case e.OrderObserved():
+            return order_fold.observe(order, body, at)
+        case e.OrderNotFound():
+            return order_fold.not_found(order, body, at)
+        case e.OrderSettled():
+            return order_fold.settle(order, body, at)
+        case _:
+            raise LedgerError(f"order {order.id}: {type(body).__name__} is not an order event")
+
+
+def _changed_position(position: Position, body: e.EventBody, at: datetime) -> Position:  # noqa: PLR0911
+    match body:
+        case e.EntryCompleted():
+            return position_fold.complete_entry(position, body)
+        case e.PositionMarked():
+            return position_fold.mark(position, body, at)
+        case e.ExitDecided():
+            return position_fold.decide_exit(position, body)
+        case e.ExitWithdrawn():
+            return position_fold.withdraw_exit(position)
+        case e.ContractsRemoved():
+            return position_fold.remove_contracts(position, body)
+        case e.PositionClosed():
+            return position_fold.close(position, body, at)
+        case e.PositionFrozen():
+            return replace(position, frozen=body.reason)
+        case _:
+            raise LedgerError(f"position {position.id}: {type(body).__name__} is not a position event")
+
+
+def _book(ledger: Ledger, body: e.FillBooked, at: datetime) -> Ledger:
+    fill = body.fill
+    _once(ledger, fill.execution_id)
+    position = position_fold.book_fill(_position(ledger, body.position_id), fill)
+    order = order_fold.book(_order(ledger, fill.client_order_id), fill, at)
+    flow = fill.price * fill.qty * body.multiplier + fill.fees
+    return replace(_put_order(_put_position(ledger, position), order), cash=ledger.cash - flow)
+
+
+def _roll(ledger: Ledger, body: e.RollAdvanced | e.RollRefused, at: datetime) -> Ledger:
+    position = _position(ledger, body.position_id)
+    if isinstance(body, e.RollRefused):
+        return _put_position(ledger, replace(position, rolled_on=body.session))
+    ledger.rolls[body.roll_id] = Roll(  # type: ignore[index] # see _put_order
+        id=body.roll_id,
+        position_id=body.position_id,
+        state=body.state,
+        successor=body.successor,
+        successor_id=body.successor_id,
+        qty=body.qty,
+        two_leg=body.two_leg,
+        pnl_locked=body.pnl_locked,
+        reason=body.reason,
+        updated_at=at,
+    )
+    return ledger
+
+
+def _account(ledger: Ledger, body: e.EventBody) -> Ledger:  # noqa: PLR0911
+    match body:
+        case e.AccountOpened():
+            if ledger.seq:
+                raise LedgerError(f"account {ledger.account}: opened twice")
+            return replace(
+                ledger,
+                number=body.number,
+                broker=body.broker,
+                mode=body.mode,
+                tier=body.tier,
+                start_cash=body.cash,
+                cash=body.cash,
+            )
+        case e.CashMoved():
+            _once(ledger, body.activity_id)
+            return replace(
+                ledger, cash=ledger.cash + body.amount, other_cash=ledger.other_cash + body.amount
+            )
+        case e.TierChanged():
+            return replace(ledger, tier=body.tier, tier_drift=0)
+        case e.TierDrifted():
+            return replace(ledger, tier_drift=body.sessions)
+        case e.ControlChanged():
+            return replace(ledger, control=body.level, control_reason=body.reason)
+        case e.EntriesPaused():
+            return replace(ledger, paused_session=body.session)
+        case e.BreakFound():
+            ledger.breaks[body.symbol] = body  # type: ignore[index] # see _put_order
+            return ledger
+        case e.BreakSettled():
+            ledger.breaks.pop(body.symbol, None)  # type: ignore[attr-defined] # see _put_order
+            return ledger
+        case _:
+            raise LedgerError(f"account {ledger.account}: {type(body).__name__} has no fold")

@@ -1,0 +1,145 @@
+"""How an order's events change it: the table of RELIABILITY 3.1. Pure."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain.errors import LedgerError
+from ops_pipeline.domain.orders import BrokerStatus, Fill, Order, OrderState
+
+_MAY_SEND = frozenset({OrderState.INTENT, OrderState.RESEND_WAIT})
+_MAY_ANSWER = frozenset({OrderState.SENDING, OrderState.UNKNOWN})
+_SETTLES: dict[OrderState, frozenset[OrderState]] = {
+    OrderState.UNKNOWN: frozenset({OrderState.SENDING}),
+    OrderState.RESEND_WAIT: frozenset({OrderState.UNKNOWN}),
+    OrderState.ABANDONING: frozenset({OrderState.UNKNOWN, OrderState.RESEND_WAIT}),
+    OrderState.NOT_PLACED: frozenset({OrderState.ABANDONING, OrderState.INTENT, OrderState.RESEND_WAIT}),
+    OrderState.CANCELING: frozenset({OrderState.WORKING, OrderState.ORPHAN}),
+    OrderState.QUARANTINED: frozenset(OrderState),
+}
+_TERMINAL = {
+    BrokerStatus.FILLED: OrderState.FILLED,
+    BrokerStatus.CANCELED: OrderState.CANCELED,
+    BrokerStatus.EXPIRED: OrderState.EXPIRED,
+    BrokerStatus.REJECTED: OrderState.REJECTED,
+}
+
+
+def start_order(body: e.OrderIntended, at: datetime) -> Order:
+    """Give the order that an intent begins."""
+    return Order(
+        intent=body.intent,
+        state=OrderState.INTENT,
+        created_at=at,
+        updated_at=at,
+        leg_booked=(0,) * len(body.intent.legs),
+    )
+
+
+def send(order: Order, body: e.OrderSending, at: datetime) -> Order:
+    """Record the commit before a POST; only an intent or a waiting resend may be sent."""
+    if order.state not in _MAY_SEND:
+        raise LedgerError(f"order {order.id}: expected INTENT or RESEND_WAIT to send, was {order.state}")
+    if order.body_hash and order.body_hash != body.body_hash:
+        raise LedgerError(f"order {order.id}: a resend never changes its body")
+    return replace(
+        order,
+        state=OrderState.SENDING,
+        attempt=body.attempt,
+        epoch=body.epoch,
+        body_hash=body.body_hash,
+        last_sent_at=at,
+        updated_at=at,
+        not_found=0,
+    )
+
+
+def answer(order: Order, body: e.OrderAnswered, at: datetime) -> Order:
+    """Apply the outcome of a POST."""
+    if order.state not in _MAY_ANSWER:
+        raise LedgerError(f"order {order.id}: an answer needs SENDING or UNKNOWN, was {order.state}")
+    order = replace(order, updated_at=at, detail=body.detail)
+    match body.outcome:
+        case "accepted":
+            known = replace(order, broker_order_id=body.broker_order_id, accepted_at=at)
+            return _by_broker(known, body.status or BrokerStatus.ACCEPTED, body.cum)
+        case "rejected":
+            return replace(order, state=OrderState.REJECTED)
+        case "deferred":
+            return replace(order, state=OrderState.RESEND_WAIT, not_before=body.not_before)
+        case "unknown":
+            return replace(order, state=OrderState.UNKNOWN)
+        case other:
+            raise LedgerError(f"order {order.id}: expected a known outcome, was {other!r}")
+
+
+def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
+    """Apply the broker's own word; what was thought never placed becomes an ORPHAN."""
+    order = replace(
+        order,
+        broker_order_id=body.broker_order_id,
+        accepted_at=order.accepted_at or at,
+        updated_at=at,
+        not_found=0,
+        detail=body.detail or order.detail,
+    )
+    if order.state is OrderState.QUARANTINED:
+        return replace(order, broker_status=body.status, cum=max(order.cum, body.cum))
+    if body.cum < order.cum:
+        return replace(order, state=OrderState.QUARANTINED, detail=f"cum fell {order.cum} -> {body.cum}")
+    lost = order.state in (OrderState.NOT_PLACED, OrderState.REJECTED)
+    if lost and body.status is not BrokerStatus.REJECTED:
+        live = not body.status.is_terminal
+        return (
+            replace(order, state=OrderState.ORPHAN, broker_status=body.status, cum=body.cum)
+            if live
+            else _by_broker(order, body.status, body.cum)
+        )
+    if order.state.is_terminal:
+        return order
+    return _by_broker(order, body.status, body.cum)
+
+
+def not_found(order: Order, body: e.OrderNotFound, at: datetime) -> Order:
+    """Count an authoritative 404."""
+    return replace(order, not_found=body.count, updated_at=at)
+
+
+def settle(order: Order, body: e.OrderSettled, at: datetime) -> Order:
+    """Move to a state that our own rule reaches, along the table only."""
+    target = OrderState(body.state)
+    if order.state not in _SETTLES.get(target, frozenset()):
+        raise LedgerError(f"order {order.id}: no edge {order.state} -> {target}")
+    return replace(order, state=target, updated_at=at, detail=body.reason)
+
+
+def book(order: Order, fill: Fill, at: datetime) -> Order:
+    """Add a fill to its leg; more than was ordered is a contradiction for a person to judge."""
+    legs = list(order.leg_booked)
+    for index, leg in enumerate(order.intent.legs):
+        if leg.occ == fill.occ:
+            legs[index] += abs(fill.qty)
+    booked = min(legs)
+    order = replace(
+        order, leg_booked=tuple(legs), booked=booked, cum=max(order.cum, *legs), updated_at=at
+    )
+    if max(legs) > order.intent.qty:
+        return replace(order, state=OrderState.QUARANTINED, detail=f"overfilled {max(legs)}")
+    if booked == order.intent.qty:
+        return replace(order, state=OrderState.FILLED)
+    if order.state is OrderState.DRAINING and order.broker_status is not None:
+        return _by_broker(order, order.broker_status, order.cum)
+    if order.state in (OrderState.NOT_PLACED, OrderState.REJECTED):
+        return replace(order, state=OrderState.ORPHAN)
+    return order
+
+
+def _by_broker(order: Order, status: BrokerStatus, cum: int) -> Order:
+    cum = max(order.cum, cum)
+    order = replace(order, broker_status=status, cum=cum)
+    if status.is_terminal:
+        drained = order.booked >= cum and len(set(order.leg_booked)) <= 1
+        return replace(order, state=_TERMINAL[status] if drained else OrderState.DRAINING)
+    if order.state in (OrderState.CANCELING, OrderState.ABANDONING):
+        return replace(order, state=OrderState.CANCELING)
+    return replace(order, state=OrderState.WORKING)

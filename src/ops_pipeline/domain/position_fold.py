@@ -1,0 +1,124 @@
+"""How a position's events change it, and the trade it ends as. Pure."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain.errors import LedgerError
+from ops_pipeline.domain.orders import Fill
+from ops_pipeline.domain.positions import Position, PositionStatus, Trade
+from ops_pipeline.domain.units import AccountId, gain_bp
+
+
+def start_position(account: AccountId, body: e.PositionOpened, at: datetime) -> Position:
+    """Give the position that its entry order is going to fill."""
+    return Position(
+        id=body.position_id,
+        account=account,
+        tier=body.tier,
+        contract=body.contract,
+        strategy=body.strategy,
+        signal_id=body.signal_id,
+        status=PositionStatus.OPENING,
+        opened_at=at,
+        entry_session=body.session,
+        entry_dte=body.entry_dte,
+        entry_underlying=body.entry_underlying,
+        entry_atr=body.entry_atr,
+        entry_iv_rank=body.entry_iv_rank,
+        entry_delta=body.entry_delta,
+        rolled_from=body.rolled_from,
+        roll_count=body.roll_count,
+    )
+
+
+def book_fill(position: Position, fill: Fill) -> Position:
+    """Move quantity, cost, proceeds and fees by one execution; selling more than held is refused."""
+    amount = fill.price * abs(fill.qty) * position.contract.multiplier
+    fees = position.fees + fill.fees
+    if fill.qty > 0:
+        bought, cost = position.bought + fill.qty, position.cost + amount
+        average = -(-cost // (bought * position.contract.multiplier))
+        return replace(position, bought=bought, cost=cost, fees=fees, peak=max(position.peak, average))
+    sold = position.sold - fill.qty
+    if sold > position.bought:
+        raise LedgerError(f"position {position.id}: sold {sold} of {position.bought} bought")
+    return replace(position, sold=sold, proceeds=position.proceeds + amount, fees=fees)
+
+
+def complete_entry(position: Position, body: e.EntryCompleted) -> Position:
+    """Fix the original quantity; a position in which nothing was bought waits to be closed."""
+    status = PositionStatus.EXITING if position.exit else PositionStatus.OPEN
+    return replace(position, original_qty=body.original_qty, status=status)
+
+
+def mark(position: Position, body: e.PositionMarked, at: datetime) -> Position:
+    """Take over peak, arming, trailing stop and counts; peak and stop only ever rise."""
+    if body.peak < position.peak or body.trailing_stop < position.trailing_stop:
+        raise LedgerError(f"position {position.id}: peak and trailing stop only rise")
+    return replace(
+        position,
+        mark=body.mark,
+        marked_at=at,
+        peak=body.peak,
+        armed=body.armed,
+        trailing_stop=body.trailing_stop,
+        stop_count=body.stop_count,
+        trail_count=body.trail_count,
+    )
+
+
+def decide_exit(position: Position, body: e.ExitDecided) -> Position:
+    """Take an exit decision over; a latched one gives way only to a higher rank."""
+    current = position.exit
+    if current is not None and current.latched and body.decision.rank > current.rank:
+        raise LedgerError(f"position {position.id}: {current.reason} is latched")
+    return replace(position, exit=body.decision, status=PositionStatus.EXITING)
+
+
+def withdraw_exit(position: Position) -> Position:
+    """Drop a decision that is done or no longer holds."""
+    return replace(position, exit=None, status=PositionStatus.OPEN)
+
+
+def remove_contracts(position: Position, body: e.ContractsRemoved) -> Position:
+    """Take out contracts that left without a fill; what they were worth counts as proceeds."""
+    sold = position.sold + body.qty
+    if sold > position.bought:
+        raise LedgerError(f"position {position.id}: {body.cause} of {body.qty}, holds {position.qty}")
+    return replace(
+        position, sold=sold, proceeds=position.proceeds + body.amount, removed_by=body.cause.value
+    )
+
+
+def close(position: Position, body: e.PositionClosed, at: datetime) -> Position:
+    """End the position; anything still held is a contradiction."""
+    if position.qty:
+        raise LedgerError(f"position {position.id}: expected nothing held to close, was {position.qty}")
+    return replace(
+        position, status=PositionStatus.CLOSED, closed_at=at, close_reason=body.reason, exit=None
+    )
+
+
+def trade_of(position: Position) -> Trade | None:
+    """Give the trade a closed position amounts to; None while open or where nothing was bought."""
+    if position.closed_at is None or not position.bought:
+        return None
+    pnl = position.proceeds - position.cost - position.fees
+    return Trade(
+        position_id=position.id,
+        account=position.account,
+        tier=position.tier,
+        contract=position.contract,
+        strategy=position.strategy,
+        qty=position.bought,
+        cost=position.cost,
+        proceeds=position.proceeds,
+        fees=position.fees,
+        pnl=pnl,
+        pnl_bp=gain_bp(position.cost + pnl, position.cost),
+        reason=position.close_reason,
+        entry_session=position.entry_session,
+        opened_at=position.opened_at,
+        closed_at=position.closed_at,
+    )

@@ -1,0 +1,134 @@
+"""Runs what is due and says when to come back: the one driver of live, demo, replay and verify. Shell."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.records import Failed, JobRun, StepReport
+from ops_pipeline.engine.jobs import Row, due_at
+from ops_pipeline.ports import Calendar, Store
+
+Runner = Callable[[datetime, str], StepReport]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machinery:
+    """What a tick drives: rows of the registry, a runner per job, and the order pulse of each account."""
+
+    rows: tuple[Row, ...]
+    runners: Mapping[str, Runner]
+    pulse: Runner
+    accounts: tuple[str, ...]
+    store: Store
+    calendar: Calendar
+    pulse_s: int = 10
+    flush_s: int = 300
+
+
+class Engine:
+    """Remembers when each row last ran, across restarts by the store."""
+
+    def __init__(self, machinery: Machinery) -> None:
+        """Take up where the stored job runs ended."""
+        self._machinery = machinery
+        self._last: dict[tuple[str, str], datetime] = {
+            key: run.at for key, run in machinery.store.last_job_runs().items()
+        }
+        self._pulsed: dict[str, datetime] = {}
+        self._pending: dict[tuple[str, str], JobRun] = {}
+        self._flushed: datetime | None = None
+
+    def run_due(self, now: datetime) -> Sequence[StepReport]:
+        """Run every row due at `now`, in data-flow order, then the pulse of accounts with live orders."""
+        session = self._machinery.calendar.session_at(now)
+        if session is None:
+            return ()
+        reports: list[StepReport] = []
+        for row in self._machinery.rows:
+            due = due_at(row.job, session=session, last=self._last.get(row.key), busy=self._busy(row.account))
+            if due is not None and due <= now and now <= _window_end(row, session):
+                self._last[row.key] = now
+                reports.append(self._run(row, now, session))
+        reports += self._pulse(now)
+        self._flush(now)
+        return reports
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """Give the next instant after `now` at which something is due; None: not in this session any more."""
+        session = self._machinery.calendar.session_at(now)
+        if session is None:
+            return None
+        dues = [
+            due_at(row.job, session=session, last=self._last.get(row.key), busy=self._busy(row.account))
+            for row in self._machinery.rows
+        ]
+        later = [max(due, now + timedelta(seconds=1)) for due in dues if due is not None]
+        if any(self._has_live(account) for account in self._machinery.accounts):
+            later.append(now + timedelta(seconds=self._machinery.pulse_s))
+        return min(later, default=None)
+
+    def flush(self, now: datetime) -> None:
+        """Store the job runs not stored yet."""
+        self._machinery.store.add_job_runs(list(self._pending.values()))
+        self._pending.clear()
+        self._flushed = now
+
+    def _run(self, row: Row, now: datetime, session: Session) -> StepReport:
+        report = self._machinery.runners[row.job.name](now, row.account)
+        before = self._pending.get(row.key)
+        run = JobRun(
+            job=row.job.name,
+            account=row.account,
+            at=now,
+            session=session.date,
+            read=report.read,
+            decided=report.decided,
+            refused=report.refused,
+            sent=report.sent,
+            unknown=report.unknown,
+            failed=len(report.failed),
+            detail=_first_failure(report.failed) or report.detail,
+        )
+        self._pending[row.key] = _added(before, run) if before else run
+        return report
+
+    def _pulse(self, now: datetime) -> list[StepReport]:
+        reports: list[StepReport] = []
+        for account in self._machinery.accounts:
+            last = self._pulsed.get(account)
+            waited = last is None or (now - last).total_seconds() >= self._machinery.pulse_s
+            if waited and self._has_live(account):
+                self._pulsed[account] = now
+                reports.append(self._machinery.pulse(now, account))
+        return reports
+
+    def _flush(self, now: datetime) -> None:
+        waited = self._flushed is None or (now - self._flushed).total_seconds() >= self._machinery.flush_s
+        if self._pending and waited:
+            self.flush(now)
+
+    def _has_live(self, account: str) -> bool:
+        return bool(self._machinery.store.ledger(account).live_orders)  # type: ignore[arg-type] # an AccountId
+
+    def _busy(self, account: str) -> bool:
+        if not account:
+            return True
+        ledger = self._machinery.store.ledger(account)  # type: ignore[arg-type] # an AccountId
+        return bool(ledger.open_positions) or bool(ledger.live_orders)
+
+
+def _window_end(row: Row, session: Session) -> datetime:
+    return session.close_at + timedelta(seconds=max(row.job.to_close_s, 0) or 0)
+
+
+def _first_failure(failed: tuple[Failed, ...]) -> str:
+    return f"{failed[0].item}: {failed[0].error}" if failed else ""
+
+
+def _added(before: JobRun, run: JobRun) -> JobRun:
+    counts = {
+        name: getattr(before, name) + getattr(run, name)
+        for name in ("read", "decided", "refused", "sent", "unknown", "failed")
+    }
+    return replace(run, **counts)

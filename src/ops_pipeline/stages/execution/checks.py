@@ -1,0 +1,86 @@
+"""The last checks before the socket, for entries and exits alike. Pure."""
+
+from datetime import datetime, timedelta
+
+from ops_pipeline.domain.accounts import ControlLevel, Mode
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.orders import GateResult, Order, OrderIntent, Purpose, Side
+from ops_pipeline.domain.rules import ExecutionRules
+from ops_pipeline.stages.execution.lifecycle import is_exit
+
+_LOOK_ALIKE = timedelta(seconds=60)
+_RATE_WINDOW = timedelta(seconds=60)
+
+
+def before_send(
+    intent: OrderIntent, *, ledger: Ledger, now: datetime, rules: ExecutionRules
+) -> tuple[GateResult, ...]:
+    """Check mode, kill level, shape, ceilings, look-alikes, the exit slot and the rate.
+
+    `ledger` already holds the intent's own order. Exits pass the checks that guard risk only.
+    """
+    results = [_mode(ledger), _control(intent, ledger), _shape(intent), _frozen(intent, ledger)]
+    others = [order for order in ledger.orders.values() if order.id != intent.client_order_id]
+    if intent.purpose.opens:
+        results += [_ceiling(intent, rules), _look_alike(intent, others, now), _rate(others, now, rules)]
+    else:
+        results.append(_one_exit(intent, others))
+    return tuple(results)
+
+
+def _mode(ledger: Ledger) -> GateResult:
+    return GateResult("mode", ledger.mode is Mode.TRADE, ledger.mode.value, Mode.TRADE.value)
+
+
+def _control(intent: OrderIntent, ledger: Ledger) -> GateResult:
+    most = ControlLevel.NORMAL if intent.purpose.opens else ControlLevel.FLATTEN
+    return GateResult("control", ledger.control <= most, ledger.control.name, f"<= {most.name}")
+
+
+def _shape(intent: OrderIntent) -> GateResult:
+    sides = tuple(leg.side for leg in intent.legs)
+    single = Side.BUY_TO_OPEN if intent.purpose.opens else Side.SELL_TO_CLOSE
+    wanted = (Side.SELL_TO_CLOSE, Side.BUY_TO_OPEN) if intent.purpose is Purpose.ROLL else (single,)
+    observed = ",".join(side.value for side in sides)
+    return GateResult("shape", sides == wanted, observed, ",".join(side.value for side in wanted))
+
+
+def _frozen(intent: OrderIntent, ledger: Ledger) -> GateResult:
+    position = ledger.positions.get(intent.position_id)
+    frozen = position.frozen if position else ""
+    broken = any(leg.occ in ledger.breaks and ledger.breaks[leg.occ].confirmed for leg in intent.legs)
+    return GateResult("not_frozen", not frozen and not broken, frozen or ("break" if broken else "no"), "no")
+
+
+def _ceiling(intent: OrderIntent, rules: ExecutionRules) -> GateResult:
+    premium = intent.limit * intent.qty * intent.multiplier
+    passed = intent.qty <= rules.order_contracts_max and premium <= rules.order_premium_max
+    limit = f"<= {rules.order_contracts_max} contracts, {rules.order_premium_max}"
+    return GateResult("ceiling", passed, f"{intent.qty} contracts, {premium}", limit)
+
+
+def _look_alike(intent: OrderIntent, others: list[Order], now: datetime) -> GateResult:
+    twins = [
+        order.id
+        for order in others
+        if order.intent.legs == intent.legs
+        and order.intent.key != intent.key
+        and now - order.created_at < _LOOK_ALIKE
+    ]
+    return GateResult("look_alike", not twins, ",".join(twins) or "none", "none within 60 s")
+
+
+def _rate(others: list[Order], now: datetime, rules: ExecutionRules) -> GateResult:
+    recent = sum(1 for order in others if order.last_sent_at and now - order.last_sent_at < _RATE_WINDOW)
+    return GateResult(
+        "rate", recent < rules.orders_per_minute, str(recent), f"< {rules.orders_per_minute} a minute"
+    )
+
+
+def _one_exit(intent: OrderIntent, others: list[Order]) -> GateResult:
+    live = [
+        order.id
+        for order in others
+        if order.is_live and is_exit(order) and order.intent.position_id == intent.position_id
+    ]
+    return GateResult("one_exit", not live, ",".join(live) or "none", "no other live exit")

@@ -1,0 +1,242 @@
+"""What an order may do next: approval of reductions and steps, limits, timers. Pure."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from ops_pipeline.domain.ids import client_order_id, logical_account
+from ops_pipeline.domain.instruments import OptionContract
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.orders import (
+    Approved,
+    GateResult,
+    Order,
+    OrderIntent,
+    OrderState,
+    Purpose,
+    Refused,
+    Side,
+    Verdict,
+)
+from ops_pipeline.domain.positions import ExitReason
+from ops_pipeline.domain.rules import EntryRules, ExecutionRules, ExitOrderRules
+from ops_pipeline.domain.units import WHOLE_BP, ClientOrderId, Occ, Usd4, ceil_to_tick, floor_to_tick
+
+TARGETS = frozenset(
+    {
+        ExitReason.FIRST_TARGET,
+        ExitReason.SECOND_TARGET,
+        ExitReason.PROFIT_TARGET,
+        ExitReason.UNDERLYING_CALL,
+        ExitReason.UNDERLYING_PUT,
+    }
+)
+# The exit ladder reaches its floor at the third order, however long it then takes.
+_STEPS_TO_FLOOR = 2
+
+
+class Upkeep(StrEnum):
+    """What a live order needs now."""
+
+    NOTHING = "nothing"
+    LOOK_UP = "look_up"
+    RESEND = "resend"
+    ABANDON = "abandon"
+    NOT_PLACED = "not_placed"
+    CANCEL = "cancel"
+    QUARANTINE = "quarantine"
+
+
+def body_hash(intent: OrderIntent) -> str:
+    """Hash what would be sent, so that a resend can be proved to be the same order."""
+    body = {
+        "id": intent.client_order_id,
+        "legs": [[leg.occ, leg.side.value] for leg in intent.legs],
+        "qty": intent.qty,
+        "limit": intent.limit,
+        "tif": "day",
+        "type": "limit",
+    }
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def sell_leaves(ledger: Ledger, occ: Occ) -> int:
+    """Count contracts of `occ` that live sell orders may still take."""
+    return sum(
+        order.leaves
+        for order in ledger.live_orders
+        if any(leg.occ == occ and leg.side is Side.SELL_TO_CLOSE for leg in order.intent.legs)
+    )
+
+
+def order_id(
+    ledger: Ledger, database_id: str, *, purpose: Purpose, key: str, generation: int
+) -> ClientOrderId:
+    """Derive the client order id of an account's order from its cause."""
+    account = logical_account(ledger.broker, ledger.number)
+    return client_order_id(database_id, account, purpose, key, generation)
+
+
+def approve_reduction(intent: OrderIntent, *, held: int, committed: int) -> Verdict:
+    """Approve a sale of at most what is held and not already for sale; never one that could open a short.
+
+    `held`: contracts the broker is known to hold; `committed`: leaves of live sell orders.
+    """
+    free = held - committed
+    gates = (
+        GateResult("sell_to_close", intent.side is Side.SELL_TO_CLOSE, intent.side.value, "sell_to_close"),
+        GateResult("held", intent.qty <= free, str(intent.qty), f"<= {free}"),
+    )
+    failed = [gate.name for gate in gates if not gate.passed]
+    if failed:
+        return Refused(reason=failed[0], gates=gates)
+    return Approved(intent=intent, gates=gates)
+
+
+def approve_step(order: Order, intent: OrderIntent) -> Verdict:
+    """Approve the next limit of an approved entry: same cause and contract, no more risk than approved."""
+    before = order.intent
+    same = (intent.purpose, intent.key, intent.legs) == (before.purpose, before.key, before.legs)
+    left = before.qty - order.booked
+    cost = intent.limit * intent.qty * intent.multiplier
+    gates = (
+        GateResult("same_cause", same, intent.key, before.key),
+        GateResult("terminal", order.state.is_terminal, order.state.value, "terminal and booked"),
+        GateResult("generation", intent.generation == before.generation + 1, str(intent.generation), "+1"),
+        GateResult("left", intent.qty <= left, str(intent.qty), f"<= {left}"),
+        GateResult("budget", cost <= before.budget, str(cost), f"<= {before.budget}"),
+    )
+    failed = [gate.name for gate in gates if not gate.passed]
+    if failed:
+        return Refused(reason=failed[0], gates=gates)
+    return Approved(intent=intent, gates=gates)
+
+
+def approve_resend(order: Order) -> Approved:
+    """Approve the same order once more: same id, same body, so the broker can take it only once."""
+    resend = GateResult("resend", passed=True, observed=str(order.attempt), limit="same id and body")
+    return Approved(intent=order.intent, gates=(resend,))
+
+
+def exit_limit(
+    contract: OptionContract,
+    *,
+    bid: Usd4 | None,
+    reason: ExitReason,
+    latched: bool,
+    step: int,
+    expiry_day: bool,
+    rules: ExitOrderRules,
+) -> Usd4 | None:
+    """Price an exit: the bid first, then down to its floor; None where nobody bids.
+
+    `step` 0 is the first order of the decision. Rounded down to the tick. On expiry day a missing
+    bid is met with an offer at one tick.
+    """
+    if not bid:
+        return contract.tick(0) if expiry_day else None
+    tick = contract.tick(bid)
+    if step == 0:
+        return floor_to_tick(bid, tick) or tick
+    if reason in TARGETS:
+        return max(tick, floor_to_tick(bid, tick) - tick)
+    floor = rules.latched_floor if latched else rules.floor
+    part = floor * min(step, _STEPS_TO_FLOOR) // _STEPS_TO_FLOOR
+    level = bid * (WHOLE_BP - part) // WHOLE_BP
+    return max(tick, floor_to_tick(level, contract.tick(level)))
+
+
+def upkeep(order: Order, *, now: datetime, rules: ExecutionRules) -> Upkeep:
+    """Say what a live order needs, from its own timers only; prices are another matter."""
+    expired = order.intent.expires_at is not None and now >= order.intent.expires_at
+    entry = order.intent.purpose.opens
+    since_sent = (now - order.last_sent_at).total_seconds() if order.last_sent_at else 0.0
+    match order.state:
+        case OrderState.INTENT:
+            return Upkeep.NOT_PLACED if entry and expired else Upkeep.RESEND
+        case OrderState.RESEND_WAIT:
+            if entry and expired:
+                return Upkeep.ABANDON
+            waiting = order.not_before is not None and now < order.not_before
+            return Upkeep.NOTHING if waiting else Upkeep.RESEND
+        case OrderState.UNKNOWN:
+            return Upkeep.LOOK_UP
+        case OrderState.ABANDONING:
+            gone = order.not_found > 0 and since_sent > rules.quarantine_s
+            return Upkeep.NOT_PLACED if gone else Upkeep.LOOK_UP
+        case OrderState.ORPHAN:
+            return Upkeep.CANCEL
+        case OrderState.WORKING if entry and expired:
+            return Upkeep.CANCEL
+        case OrderState.DRAINING:
+            waited = (now - order.updated_at).total_seconds()
+            return Upkeep.QUARANTINE if waited > rules.drain_s else Upkeep.NOTHING
+        case _:
+            return Upkeep.NOTHING
+
+
+def after_not_found(order: Order, *, count: int, now: datetime) -> OrderState | None:
+    """Decide an UNKNOWN order's way after `count` authoritative 404s; None: ask again."""
+    needed = 2
+    if order.state is not OrderState.UNKNOWN or count < needed:
+        return None
+    expired = order.intent.expires_at is not None and now >= order.intent.expires_at
+    return OrderState.ABANDONING if order.intent.purpose.opens and expired else OrderState.RESEND_WAIT
+
+
+def next_step(order: Order, *, new_id: ClientOrderId, limit: Usd4) -> OrderIntent:
+    """Give the intent of an entry's next limit: what is left, at `limit`, one generation on."""
+    before = order.intent
+    return replace(
+        before,
+        client_order_id=new_id,
+        generation=before.generation + 1,
+        qty=before.qty - order.booked,
+        limit=limit,
+        budget=before.budget - order.booked * before.limit * before.multiplier,
+    )
+
+
+def is_exit(order: Order) -> bool:
+    """Tell whether an order takes the position's one exit slot."""
+    return order.intent.purpose in (
+        Purpose.EXIT,
+        Purpose.TIER,
+        Purpose.KILL,
+        Purpose.ROLL_CLOSE,
+        Purpose.ROLL,
+    )
+
+
+def entry_limit(
+    contract: OptionContract, *, bid: Usd4, ask: Usd4, step: int, rules: EntryRules
+) -> Usd4:
+    """Price an entry's step: the mid first, the ask at the last; rounded up to the tick within its cap.
+
+    Never above ask + 1 tick nor mid x 1.05 (rounded down to the tick). `steps` 0 begins at the ask.
+    """
+    steps = max(rules.steps, 1)
+    part = min(step, steps) if rules.steps else steps
+    level = (bid + ask) // 2 + (ask - (bid + ask) // 2) * part // steps
+    tick = contract.tick(ask)
+    cap = min(ask + tick, (bid + ask) * (WHOLE_BP + rules.over_mid) // (2 * WHOLE_BP))
+    return max(tick, min(ceil_to_tick(level, contract.tick(level)), floor_to_tick(cap, tick)))
+
+
+def entry_is_due(order: Order, *, started_at: datetime, now: datetime, rules: EntryRules) -> bool:
+    """Tell whether a working entry has waited long enough for its next step, or for its end."""
+    if (now - started_at).total_seconds() >= rules.cancel_after_s:
+        return True
+    stepping = order.intent.generation <= rules.steps
+    anchor = order.accepted_at or order.created_at
+    return stepping and (now - anchor).total_seconds() >= rules.step_s
+
+
+def entry_may_step(order: Order, *, started_at: datetime, now: datetime, rules: EntryRules) -> bool:
+    """Tell whether a cancelled entry goes on with another limit instead of ending here."""
+    expired = order.intent.expires_at is not None and now >= order.intent.expires_at
+    within = (now - started_at).total_seconds() < rules.cancel_after_s
+    stepping = order.intent.generation <= rules.steps
+    return order.state is OrderState.CANCELED and not expired and within and stepping

@@ -1,0 +1,264 @@
+"""Watches every position of an account on option prices and gets it out. Shell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
+from ops_pipeline.domain.orders import Rejected, Unknown
+from ops_pipeline.domain.positions import ExitDecision, ExitReason, Held, Position
+from ops_pipeline.domain.records import Failed, PositionMark, StepReport
+from ops_pipeline.domain.rules import ExitOrderRules, ExitRules
+from ops_pipeline.domain.units import Occ, PositionId
+from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, SnapshotStore
+from ops_pipeline.stages.execution.gateway import Desk
+from ops_pipeline.stages.position_manager import arbiter, exits, marks, monitor, tracking
+from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionKind, Standing
+from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory, MarkRead
+from ops_pipeline.stages.position_manager.triggers import Trigger
+
+_SAMPLE_S = 60
+
+
+class RulesOf(Protocol):
+    """Gives the exit rules a position lives under."""
+
+    def __call__(self, position: Position) -> ExitRules:
+        """Give them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerPorts:
+    """One account's positions: its desk, the market, and what marks were seen before.
+
+    `memory` and `sampled` live as long as the process; a new one recalls them from the ledger.
+    `next_read_s` gives the seconds to the next read of the market.
+    """
+
+    desk: Desk
+    market: MarketData
+    calendar: Calendar
+    snapshots: SnapshotStore
+    memory: dict[PositionId, MarkMemory]
+    sampled: dict[PositionId, datetime]
+    next_read_s: float
+    roller: "Roller"
+
+
+class Roller(Protocol):
+    """Carries a roll on by one step."""
+
+    def __call__(self, position: Position, decision: ExitDecision, *, now: datetime, session: Session) -> str:
+        """Plan or continue the roll of `position`; give what came of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerRules:
+    """Exit rules by position, quote trust, and how exit orders walk."""
+
+    exits: RulesOf
+    quotes: QuoteRules
+    orders: ExitOrderRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One position with everything a cycle saw of it."""
+
+    position: Position
+    quote: OptionQuote | None
+    read: MarkRead
+    held: Held
+    triggers: tuple[Trigger, ...]
+    action: ExitAction
+
+
+def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepReport:
+    """Read marks, judge every rule, pick one action a position, carry it out."""
+    desk = ports.desk
+    session = ports.calendar.session_at(now)
+    ledger = desk.store.ledger(desk.account)
+    held = [position for position in ledger.open_positions if position.qty > 0]
+    if session is None or not held or not session.is_open(now):
+        return StepReport(stage="position_manager", now=now, account=desk.account)
+    # gather
+    quotes = ports.market.quotes([position.contract.occ for position in held], now=now)
+    sent, failed = 0, []
+    samples: list[PositionMark] = []
+    for position in held:
+        try:
+            watched = watch(position, quotes, now=now, session=session, ports=ports, rules=rules)
+            samples += _sample(watched, now, ports)
+            sent += _apply(watched, now=now, session=session, ports=ports, rules=rules)
+        except (BrokerUnavailable, ValueError) as error:
+            failed.append(Failed(item=position.id, error=str(error)))
+    if samples:
+        ports.snapshots.add_marks(samples)
+    return StepReport(
+        stage="position_manager",
+        now=now,
+        account=desk.account,
+        read=len(held),
+        sent=sent,
+        failed=tuple(failed),
+    )
+
+
+def watch(
+    position: Position,
+    quotes: Mapping[Occ, OptionQuote],
+    *,
+    now: datetime,
+    session: Session,
+    ports: ManagerPorts,
+    rules: ManagerRules,
+) -> Watched:
+    """Judge one position at `now`; changes nothing but the memory of its marks."""
+    ledger = ports.desk.store.ledger(ports.desk.account)
+    exit_rules = rules.exits(position)
+    quote = quotes.get(position.contract.occ)
+    cycle = _cycle(position, now=now, session=session, ports=ports)
+    memory = ports.memory.get(position.id) or marks.recall(position)
+    read = marks.read_marks(quote, position.contract, memory, cycle, rules.quotes)
+    ports.memory[position.id] = read.memory
+    sessions_held = ports.calendar.count(position.entry_session, session.date)
+    before = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
+    held = tracking.observe(before, read.marks, exit_rules)
+    triggers = monitor.check_exit_conditions(held, read.marks, exit_rules)
+    action = arbiter.arbitrate(triggers, _standing(position, ledger, now, session))
+    return Watched(position=position, quote=quote, read=read, held=held, triggers=triggers, action=action)
+
+
+def _cycle(position: Position, *, now: datetime, session: Session, ports: ManagerPorts) -> Cycle:
+    underlying = position.contract.underlying
+    spot = ports.market.spot(underlying, now=now)
+    known = ports.market.earnings(underlying, now=now)
+    following = ports.calendar.following(session.date).date if known and known.session else None
+    return Cycle(
+        now=now,
+        session=session,
+        spot=spot.price if spot else None,
+        next_read_s=ports.next_read_s,
+        event_next=known is not None and known.session is not None and known.session == following,
+    )
+
+
+def _standing(position: Position, ledger: Ledger, now: datetime, session: Session) -> Standing:
+    working = exits.working_exits(ledger, position)
+    rolling = any(roll.is_live and roll.position_id == position.id for roll in ledger.rolls.values())
+    reason = exits.reason_of(working[0]) if working else (ExitReason.ROLL if rolling else None)
+    return Standing(
+        at=now,
+        qty=0 if position.frozen else position.qty,
+        control=ledger.control,
+        current=position.exit,
+        working=reason,
+        roll_refused=position.rolled_on == session.date,
+    )
+
+
+def _sample(watched: Watched, now: datetime, ports: ManagerPorts) -> list[PositionMark]:
+    position, quote = watched.position, watched.quote
+    last = ports.sampled.get(position.id)
+    if last is not None and (now - last).total_seconds() < _SAMPLE_S:
+        return []
+    ports.sampled[position.id] = now
+    marks_seen = watched.read.marks
+    trust = watched.read.trust
+    return [
+        PositionMark(
+            position_id=position.id,
+            at=now,
+            bid=quote.bid if quote else None,
+            ask=quote.ask if quote else None,
+            mark=marks_seen.mark if marks_seen.mark >= 0 else None,
+            underlying=marks_seen.underlying if marks_seen.underlying >= 0 else None,
+            trust=trust.name if trust is not None else "NO_QUOTE",
+        )
+    ]
+
+
+def _apply(
+    watched: Watched, *, now: datetime, session: Session, ports: ManagerPorts, rules: ManagerRules
+) -> int:
+    desk, position, action = ports.desk, watched.position, watched.action
+    desk.store.commit(desk.account, _bodies(watched, rules), at=now)
+    match action.kind:
+        case ExitActionKind.SEND if action.decision is not None:
+            return _send(watched, action.decision, now=now, session=session, desk=desk, rules=rules)
+        case ExitActionKind.CANCEL:
+            exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
+        case ExitActionKind.WAIT:
+            exits.reprice_when_due(position, desk=desk, now=now, rules=rules.orders)
+            if _is_rolling(position, desk) and action.decision is not None:
+                ports.roller(position, action.decision, now=now, session=session)
+        case ExitActionKind.ROLL if action.decision is not None:
+            ports.roller(position, action.decision, now=now, session=session)
+        case _:
+            pass
+    return 0
+
+
+def _send(
+    watched: Watched,
+    decision: ExitDecision,
+    *,
+    now: datetime,
+    session: Session,
+    desk: Desk,
+    rules: ManagerRules,
+) -> int:
+    exit_ = exits.Exit(
+        position=watched.position,
+        decision=decision,
+        qty=watched.action.qty,
+        quote=watched.quote,
+        trust=watched.read.trust,
+        session=session,
+    )
+    partial = watched.action.qty < watched.position.qty
+    execute = exits.execute_partial_exit if partial else exits.execute_exit
+    outcome = execute(exit_, desk=desk, now=now, rules=rules.orders)
+    return int(outcome is not None and not isinstance(outcome, (Rejected, Unknown)))
+
+
+def _bodies(watched: Watched, rules: ManagerRules) -> list[e.EventBody]:
+    """Give what must be stored before anything is done: tracking first, then the decision."""
+    position, action = watched.position, watched.action
+    bodies: list[e.EventBody] = []
+    seen = watched.held
+    armed = bool(seen.trailing_stop)
+    tracked = (seen.peak, armed, seen.trailing_stop, seen.stop_count, seen.trail_count)
+    known = (
+        position.peak,
+        position.armed,
+        position.trailing_stop,
+        position.stop_count,
+        position.trail_count,
+    )
+    if tracked != known:
+        mark = watched.read.marks.mark
+        bodies.append(
+            e.PositionMarked(
+                position_id=position.id,
+                mark=mark if mark >= 0 else position.mark,
+                peak=seen.peak,
+                armed=armed,
+                trailing_stop=seen.trailing_stop,
+                stop_count=seen.stop_count,
+                trail_count=seen.trail_count,
+            )
+        )
+    if action.kind is ExitActionKind.WITHDRAW:
+        bodies.append(e.ExitWithdrawn(position_id=position.id, reason=action.why))
+    elif action.decision is not None and action.decision != position.exit:
+        bodies.append(e.ExitDecided(position_id=position.id, decision=action.decision))
+    return bodies
+
+
+def _is_rolling(position: Position, desk: Desk) -> bool:
+    rolls = desk.store.ledger(desk.account).rolls.values()
+    return any(roll.is_live and roll.position_id == position.id for roll in rolls)
