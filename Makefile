@@ -24,7 +24,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -p no:randomly tests/architecture
+	$(BIN)/pytest -q tests/architecture
 
 test: check
 	$(BIN)/pytest -n 2

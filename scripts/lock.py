@@ -1,6 +1,6 @@
 """Writes requirements.lock: every version and hash, in sections by the parts that need them. Shell.
 
-Usage: python scripts/lock.py [--upgrade]    (needs uv; without --upgrade, locked versions stay where they can)
+Usage: python scripts/lock.py [--upgrade]    (needs uv; without --upgrade, versions stay where they can)
 """
 
 import re

@@ -6,19 +6,15 @@ import pytest
 
 from tests.architecture import source
 
-# Written in pieces, so that this file does not contain what it looks for.
+# None of these matches itself, so that this file does not contain what it looks for.
 FORBIDDEN = {
-    "address of a package index": r"(?i)py"
-    r"pi\.org|python"
-    r"hosted\.org|registry\.npm"
-    r"js|deb\.deb"
-    r"ian\.org",
+    "address of a package index": r"(?i)pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian\.org",
     "folder of a package index": r"https?://[^\s\"'<>]*/(?:simple|packages|debian)/",
-    "option that names a package index": r"(?:index|registry)" r"-url",
-    "path of one machine": r"(?<![\w.])/(?:wo" r"rk|ro" r"ot|ho" r"me/\w+|Use" r"rs/\w+)/|/tm" r"p/[a-z]+/",
+    "option that names a package index": r"(?:index|registry)[-]url",
+    "path of one machine": r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/|/tmp/[a-z]+/",
     "broker key": r"\b[PA]K[A-Z0-9]{16,}\b",
     "cloud key": r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b",
-    "private key": r"BEGIN (?:[A-Z]+ )?PRIVATE " r"KEY",
+    "private key": r"BEGIN (?:[A-Z]+ )?PRIVATE [K]EY",
 }
 
 

@@ -4,6 +4,7 @@ The word lists were tuned on the development parts of the other three sets; Fina
 was only ever measured. Each floor is 0.01 below what was measured.
 """
 
+import sys
 from functools import cache
 
 import polars as pl
@@ -45,11 +46,11 @@ def f1(truth, guess, one):
 @pytest.mark.parametrize(
     ("name", "classes", "floor"),
     [
-        ("financial_phrasebank", (-1, 0, 1), 0.0),
-        ("twitter_financial_news", (-1, 0, 1), 0.0),
-        ("fiqa_task1", (-1, 0, 1), 0.0),
+        ("financial_phrasebank", (-1, 0, 1), 0.744),
+        ("twitter_financial_news", (-1, 0, 1), 0.705),
+        ("fiqa_task1", (-1, 0, 1), 0.555),
         # Its people chose between two classes only: a neutral guess is a miss.
-        ("stockemotions", (-1, 1), 0.0),
+        ("stockemotions", (-1, 1), 0.44),
     ],
 )
 def test_the_lexicon_agrees_with_people_more_often_than_vader(shared_data, name, classes, floor):
@@ -60,7 +61,7 @@ def test_the_lexicon_agrees_with_people_more_often_than_vader(shared_data, name,
     texts, truth = texts[::step], truth[::step]
     ours = macro_f1(truth, [side(score_text(text).sentiment, NEUTRAL_BAND) for text in texts], classes)
     theirs = macro_f1(truth, [side(vader.score(text).sentiment, VADER_BAND) for text in texts], classes)
-    print(f"{name}: {len(texts)} texts, macro-F1 lexicon {ours:.3f}, VADER {theirs:.3f}")
+    sys.stdout.write(f"{name}: {len(texts)} texts, macro-F1 lexicon {ours:.3f}, VADER {theirs:.3f}\n")
     assert ours >= floor
     if name != "stockemotions":  # posts full of slang and smileys are what VADER was made for
         assert ours > theirs

@@ -12,13 +12,9 @@ from ops_pipeline.stages.classifier.scoring import news_score, visible
 from ops_pipeline.stages.classifier.tickers import build_universe, distinct_tickers, find_mentions
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
-UNIVERSE = build_universe(
-    {
-        ticker: ""
-        for ticker in "AAPL ALL AMD BA CAT F GOOGL IT JPM META MSFT MSTR MU NOW NVDA ON TGT TSLA".split()
-    }
-    | {"HLRB": "Halcyon Robotics Inc", "NVBK": "Northvale Bancorp", "FSTB": "First Harbor Group"}
-)
+KNOWN = "AAPL ALL AMD BA CAT F GOOGL IT JPM META MSFT MSTR MU NOW NVDA ON TGT TSLA"
+INVENTED = {"HLRB": "Halcyon Robotics Inc", "NVBK": "Northvale Bancorp", "FSTB": "First Harbor Group"}
+UNIVERSE = build_universe(dict.fromkeys(KNOWN.split(), "") | INVENTED)
 
 
 def news(headline, body="", *, tickers=(), linked_to=None, published=NOON, seen=NOON):

@@ -44,6 +44,7 @@ class TierChanged:
     """The account's tier from this session on."""
 
     tier: Tier
+    session: date
     reason: str
 
 
@@ -52,6 +53,7 @@ class TierDrifted:
     """Sessions in a row (signed by direction) that equity stood beyond the tier's bounds."""
 
     sessions: int
+    session: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ class Ledger:
     mode: Mode = Mode.SHADOW
     tier: Tier = Tier.TINY
     tier_drift: int = 0
+    tier_session: date | None = None
     start_cash: Usd4 = 0
     cash: Usd4 = 0
     other_cash: Usd4 = 0
@@ -261,9 +262,9 @@ def _account(ledger: Ledger, body: e.EventBody) -> Ledger:  # noqa: PLR0911
                 ledger, cash=ledger.cash + body.amount, other_cash=ledger.other_cash + body.amount
             )
         case e.TierChanged():
-            return replace(ledger, tier=body.tier, tier_drift=0)
+            return replace(ledger, tier=body.tier, tier_drift=0, tier_session=body.session)
         case e.TierDrifted():
-            return replace(ledger, tier_drift=body.sessions)
+            return replace(ledger, tier_drift=body.sessions, tier_session=body.session)
         case e.ControlChanged():
             return replace(ledger, control=body.level, control_reason=body.reason)
         case e.EntriesPaused():

@@ -50,9 +50,28 @@ class Engine:
             if due is not None and due <= now and now <= _window_end(row, session):
                 self._last[row.key] = now
                 reports.append(self._run(row, now, session))
-        reports += self._pulse(now)
+        reports += self._pulse(now, sent=_senders(reports))
         self._flush(now)
         return reports
+
+    def run_all(self, now: datetime) -> Sequence[StepReport]:
+        """Run every row once at a recorded instant, wherever its cadence stands, then settle its orders."""
+        session = self._machinery.calendar.session_at(now)
+        if session is None:
+            return ()
+        reports: list[StepReport] = []
+        for row in self._machinery.rows:
+            if not row.job.once or now >= session.close_at:
+                self._last[row.key] = now
+                report = self._run(row, now, session)
+                reports += [report, *self._pulse(now, sent=_senders([report]))]
+        self._flush(now)
+        return reports
+
+    def settle(self, now: datetime) -> None:
+        """Run execution once for every account: what the close did is booked."""
+        for account in self._machinery.accounts:
+            self._machinery.pulse(now, account)
 
     def next_due(self, now: datetime) -> datetime | None:
         """Give the next instant after `now` at which something is due; None: not in this session any more."""
@@ -93,12 +112,13 @@ class Engine:
         self._pending[row.key] = _added(before, run) if before else run
         return report
 
-    def _pulse(self, now: datetime) -> list[StepReport]:
+    def _pulse(self, now: datetime, *, sent: frozenset[str]) -> list[StepReport]:
+        """Run execution where orders live: at its pace, or at once where something was just sent."""
         reports: list[StepReport] = []
         for account in self._machinery.accounts:
             last = self._pulsed.get(account)
             waited = last is None or (now - last).total_seconds() >= self._machinery.pulse_s
-            if waited and self._has_live(account):
+            if account in sent or (waited and self._has_live(account)):
                 self._pulsed[account] = now
                 reports.append(self._machinery.pulse(now, account))
         return reports
@@ -116,6 +136,10 @@ class Engine:
             return True
         ledger = self._machinery.store.ledger(account)  # type: ignore[arg-type] # an AccountId
         return bool(ledger.open_positions) or bool(ledger.live_orders)
+
+
+def _senders(reports: Sequence[StepReport]) -> frozenset[str]:
+    return frozenset(report.account for report in reports if report.sent and report.account)
 
 
 def _window_end(row: Row, session: Session) -> datetime:

@@ -118,11 +118,11 @@ def fetch_page(
     for _ in range(_MAX_HOPS + 1):
         check_address(url, allowed_hosts)
         with client.stream("GET", url, headers=headers, follow_redirects=False) as response:
-            if response.is_redirect:
-                url = urljoin(url, response.headers.get("location", ""))
-                continue
             if response.status_code == HTTPStatus.NOT_MODIFIED:
                 return Page(content=None, etag=etag, last_modified=last_modified)
+            if response.has_redirect_location:
+                url = urljoin(url, response.headers["location"])
+                continue
             if response.status_code != HTTPStatus.OK:
                 raise FeedError(f"feed {url}: expected status 200 or 304, was {response.status_code}")
             return Page(

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -33,8 +34,9 @@ def parse_feed(content: bytes, *, source: str, seen_at: datetime) -> tuple[NewsI
     is over 256 KiB, declares a document type or entities, or is no feed.
     """
     refuse_unsafe(content)
-    parsed = feedparser.parse(content, sanitize_html=False, resolve_relative_uris=False)
-    if not parsed.version and not parsed.entries:
+    # A stream, never the bytes themselves: feedparser would open a file of that name.
+    parsed = feedparser.parse(BytesIO(content), sanitize_html=False, resolve_relative_uris=False)
+    if not parsed.get("version") and not parsed.entries:
         raise FeedError(f"feed {source}: expected RSS or Atom, found neither in {len(content)} bytes")
     items: dict[str, NewsItem] = {}
     for entry in parsed.entries:
@@ -91,10 +93,9 @@ def _body(entry: Mapping[str, Any]) -> str:
 
 def _published_at(entry: Mapping[str, Any]) -> datetime | None:
     """Read the publication time, or else the update time; None where neither is a date."""
-    for name in ("published_parsed", "updated_parsed", "created_parsed"):
-        moment = entry.get(name)
-        if moment is None:
-            continue
+    # By membership: asked for an absent update time, feedparser answers with a warning.
+    dates = [name for name in ("published_parsed", "updated_parsed", "created_parsed") if name in entry]
+    for moment in [entry[name] for name in dates if entry[name] is not None]:
         try:
             return datetime.fromtimestamp(calendar.timegm(moment), UTC)
         except (ValueError, OverflowError, OSError):

@@ -179,7 +179,7 @@ class SimulatedBroker:
 
     def _problem(self, intent: OrderIntent, now: datetime) -> Rejected | None:
         session = self._calendar.session_at(now)
-        if session is None or not session.is_open(now):
+        if session is None or not session.open_at <= now <= session.close_at:
             return Rejected("42210000", "options orders are accepted in market hours only")
         level = _ROLL_LEVEL if len(intent.legs) > 1 else _LONG_LEVEL
         if self._book.options_level < level:
@@ -225,9 +225,9 @@ class SimulatedBroker:
             self._book.last_equity = self._equity(session.open_at)
         for order in self._book.live():
             placed = self._calendar.session_at(order.submitted_at)
-            if placed is not None and now >= placed.close_at:
+            if placed is not None and now > placed.close_at:
                 self._put(replace(order, status=BrokerStatus.EXPIRED))
-            elif session is not None and session.is_open(now):
+            elif session is not None and now >= session.open_at:
                 self._match(order, now)
         self._settle(now)
         if self._book.live() or self._book.holdings:

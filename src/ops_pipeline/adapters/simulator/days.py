@@ -7,7 +7,7 @@ are logs of the 30-day volatility without any earnings bump.
 import math
 from typing import NamedTuple
 
-from ops_pipeline.adapters.simulator.draws import draw_normals, draw_uniforms, uniform
+from ops_pipeline.adapters.simulator.draws import draw_normals, draw_uniforms
 from ops_pipeline.adapters.simulator.names import QUARTER, NameProfile
 from ops_pipeline.adapters.simulator.stories import Story, earnings_gap, tell_stories
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
@@ -123,11 +123,16 @@ def _lively_day(
     total = gap + inside + told
     pull = _IV_PULL * (math.log(name.iv * _regime_factor(market)) - before.iv)
     shift = pull + _IV_NOISE * shock
-    iv = before.iv + shift - _IV_LEVERAGE * max(-4.0, min(4.0, total / sigma))
+    iv = before.iv + shift + answer_to_move(total, INTRADAY * sigma)
     start = before.close
     return NameDay(
         start, start + gap, start + total, inside, INTRADAY * sigma, before.iv, iv, shift, trend, False, 0.0
     )
+
+
+def answer_to_move(moved: float, sigma: float) -> float:
+    """Give what a log return since the last close adds to log IV; `sigma` of the intraday return."""
+    return -_IV_LEVERAGE * max(-4.0, min(4.0, moved * INTRADAY / sigma))
 
 
 def _quiet_day(rules: WorldRules, name: NameProfile, before: NameDay, index: int) -> NameDay:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 _INVERSE = NormalDist().inv_cdf
 _SCALE = 2.0**-52
+_SHORT_SCALE = 2.0**-21
 
 Option = TypeVar("Option")
 
@@ -29,6 +30,11 @@ def uniform(word: int) -> float:
 def normal(word: int) -> float:
     """Map a word to a standard normal value."""
     return _INVERSE(((word >> 12) + 0.5) * _SCALE)
+
+
+def short_normal(word: int) -> float:
+    """Map the lowest 21 bits of a word to a standard normal value: three fit into one word."""
+    return _INVERSE(((word & 0x1FFFFF) + 0.5) * _SHORT_SCALE)
 
 
 def draw_uniforms(count: int, *cause: object) -> tuple[float, ...]:

@@ -57,12 +57,16 @@ def list_strikes(
     for close, ratio in closes:
         low, high = ranges.get(ratio, (close, close))
         ranges[ratio] = (min(low, close), max(high, close))
-    grid = _WEEKLY_GRID if near or not monthly else _MONTHLY_GRID
     strikes: dict[Usd4, None] = {}
     for ratio, (low, high) in ranges.items():
-        for strike in _grid_between(grid, low * (1.0 - width), high * (1.0 + width)):
+        for strike in _on_grids(low * (1.0 - width), high * (1.0 + width), monthly=monthly, near=near):
             strikes[strike // ratio] = None
     return tuple(sorted(strikes))
+
+
+def _on_grids(low: float, high: float, *, monthly: bool, near: bool) -> list[Usd4]:
+    coarse = _grid_between(_MONTHLY_GRID, low, high) if monthly else []
+    return coarse + (_grid_between(_WEEKLY_GRID, low, high) if near or not monthly else [])
 
 
 def _grid_between(grid: tuple[tuple[float, float], ...], low: float, high: float) -> list[Usd4]:

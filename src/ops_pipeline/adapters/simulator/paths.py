@@ -87,9 +87,7 @@ def price_at(name: NameProfile, log_price: float, index: int) -> Usd4:
     return max(1, round(math.exp(log_price) * cents)) * ONE_CENT
 
 
-def _minute_logs(
-    rules: WorldRules, name: NameProfile, day: NameDay, index: int, minutes: int
-) -> list[float]:
+def _minute_logs(rules: WorldRules, name: NameProfile, day: NameDay, index: int, minutes: int) -> list[float]:
     """Give the log move since the open at the end of each minute, led to the day's close."""
     shape = day_shape(minutes)
     own = draw_normals(minutes, rules.seed, name.ticker, "minutes", index)
@@ -167,7 +165,11 @@ def _stepped(
 
 def day_volume(rules: WorldRules, name: NameProfile, day: NameDay, index: int) -> float:
     """Give the shares a session trades, before the noise of its minutes."""
-    shares = _DOLLARS_A_DAY * name.activity / (math.exp(day.open) / (name.split_ratio if _is_split(name, index) else 1))
+    shares = (
+        _DOLLARS_A_DAY
+        * name.activity
+        / (math.exp(day.open) / (name.split_ratio if _is_split(name, index) else 1))
+    )
     (noise,) = draw_normals(1, rules.seed, name.ticker, "volume", index)
     surprise = min(4.0, abs(day.close - day.before) / (day.sigma + 1e-9))
     return shares * math.exp(0.25 * noise) * (0.7 + 0.35 * surprise)

@@ -71,9 +71,8 @@ def price_strikes(
     priced = []
     for strike, log_strike in zip(strikes, log_strikes, strict=True):
         x = (log_strike - forward) * scale
-        x = _FAR if x > _FAR else -_FAR if x < -_FAR else x
+        x = _FAR if x > _FAR else max(x, -_FAR)
         volatility = level * (1.0 + x * (skew + x * curvature))
-        if volatility < _LOWEST:
-            volatility = _LOWEST
+        volatility = max(volatility, _LOWEST)
         priced.append((volatility, european_greeks(spot, strike, years, rate, 0.0, volatility, right)))
     return priced

@@ -14,9 +14,9 @@ BURN_IN = 40
 
 
 class Moment(NamedTuple):
-    """The newest step at or before an instant: session index and steps since its open."""
+    """The newest step at or before an instant: the session's index and steps since its open."""
 
-    index: int
+    day: int
     step: int
 
 
@@ -65,7 +65,7 @@ class Timeline:
 
     def instant(self, moment: Moment) -> datetime:
         """Give the instant of a moment."""
-        return self.session(moment.index).open_at + timedelta(seconds=STEP_SECONDS * moment.step)
+        return self.session(moment.day).open_at + timedelta(seconds=STEP_SECONDS * moment.step)
 
     def minutes(self, index: int) -> int:
         """Count the minutes of a session: 390, or 210 on a half day."""

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import REAL, BigInteger, Column, Double, Integer, MetaData, Table, Text
 
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
-FLOAT = Double().with_variant(REAL, "sqlite")
+FLOAT: Double[float] = Double().with_variant(REAL, "sqlite")
 
 
 def table(metadata: MetaData, name: str, *parts: Any) -> Table:

@@ -1,7 +1,7 @@
 """One connection: prepared statements, transactions that begin with the first write. Shell."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
@@ -30,11 +30,14 @@ class Database:
         self.commits = 0
         self.rollbacks = 0
         self.changed = 0
+        self.on_end: list[Callable[[bool], None]] = []
         self._lock = RLock()
         self._depth = 0
         self._begun = False
         self._doomed = False
+        self._version = 0
         self._cursor = connection.cursor()
+        self._probe = connection.cursor()
         self.integrity_error: type[Exception] = _integrity_error(is_sqlite=self.is_sqlite)
         self._dialect = (
             sqlite.dialect(paramstyle="named") if self.is_sqlite else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
@@ -45,6 +48,7 @@ class Database:
     def close(self) -> None:
         """Close the connection; what is not committed is lost."""
         self._cursor.close()
+        self._probe.close()
         self.connection.close()
 
     def rows(self, statement: Executable, **values: Any) -> list[tuple[Any, ...]]:
@@ -91,12 +95,15 @@ class Database:
             self._leave(failed=False)
 
     def freshness(self) -> object:
-        """Give a token that stays equal as long as only this connection changed the database."""
+        """Give a token that stays equal as long as only this connection changed the database.
+
+        PostgreSQL has none that is cheap, so there every token differs and what is kept is read again.
+        """
         if not self.is_sqlite:
             return object()
-        with self._lock:
-            self._cursor.execute("PRAGMA data_version")
-            return (self._cursor.fetchone()[0], self.rollbacks)
+        if not self._begun:  # inside a transaction nobody else can write
+            self._version = self._probe.execute("PRAGMA data_version").fetchone()[0]
+        return (self._version, self.rollbacks)
 
     def begin(self) -> None:
         """Take the write lock now, so that what is read next cannot change before it is written."""
@@ -104,10 +111,14 @@ class Database:
             raise ConfigurationError("database: opened for reading, was asked to write")
         if not self._begun:
             self._cursor.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+            self.freshness()
             self._begun = True
 
     def _run(self, text: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        with self.transaction():
+        with self._lock:
+            if not self._depth:
+                with self.transaction():
+                    return self._run(text, rows)
             self.begin()
             if len(rows) == 1:
                 self._cursor.execute(text, rows[0])
@@ -119,7 +130,9 @@ class Database:
 
     def _broken(self) -> bool:
         # PostgreSQL refuses everything after a failed statement until the transaction ends.
-        return self._begun and not self.is_sqlite and self.connection.info.transaction_status.name == "INERROR"
+        return (
+            self._begun and not self.is_sqlite and self.connection.info.transaction_status.name == "INERROR"
+        )
 
     def _leave(self, *, failed: bool) -> None:
         self._depth -= 1
@@ -129,12 +142,11 @@ class Database:
         keep = self.changed > 0 and not failed and not self._doomed
         doomed, self._doomed, self._begun = self._doomed, False, False
         changed, self.changed = self.changed, 0
-        if keep:
-            self._cursor.execute("COMMIT")
-            self.commits += 1
-            return
-        self._cursor.execute("ROLLBACK")
-        self.rollbacks += changed > 0
+        self._cursor.execute("COMMIT" if keep else "ROLLBACK")
+        self.commits += keep
+        self.rollbacks += changed > 0 and not keep
+        for notify in self.on_end:
+            notify(keep)
         if doomed and not failed:
             raise LedgerError("transaction: a part of it failed, so nothing of it was stored")
 

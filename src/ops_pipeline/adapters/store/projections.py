@@ -1,6 +1,6 @@
 """Which projection rows a batch of events changes, and how they are written. Shell."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import delete
 
@@ -10,9 +10,11 @@ from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.position_fold import trade_of
+from ops_pipeline.domain.units import ClientOrderId, PositionId
 
 Changes = dict[str, list[Row]]
 
+_ONLY_ADDED = (s.FILLS.name, s.ACTIVITIES.name)
 _DELETES = {table.name: delete(table) for table in s.PROJECTIONS}
 
 
@@ -35,41 +37,55 @@ def position_of(body: e.EventBody, ledger: Ledger) -> str | None:
 
 def changes_of(ledger: Ledger, events: Sequence[e.Event]) -> Changes:
     """Give the rows, by table, that `events` changed; `ledger` is the fold that ends with them."""
-    orders: dict[str, None] = {}
-    positions: dict[str, None] = {}
-    rolls: dict[str, None] = {}
-    changes: Changes = {s.ACCOUNTS.name: [r.account_row(ledger)], s.FILLS.name: [], s.ACTIVITIES.name: []}
-    for event in events:
-        body = event.body
+    bodies = [event.body for event in events]
+    positions = [ledger.positions[key] for key in dict.fromkeys(_positions_in(bodies))]
+    orders = [ledger.orders[key] for key in dict.fromkeys(_orders_in(bodies))]
+    rolls = dict.fromkeys(body.roll_id for body in bodies if isinstance(body, e.RollAdvanced))
+    trades = [trade for trade in map(trade_of, positions) if trade is not None]
+    return {
+        s.ACCOUNTS.name: [r.account_row(ledger)],
+        s.POSITIONS.name: [r.POSITION.row(position) for position in positions],
+        s.ORDERS.name: [r.order_row(order, ledger) for order in orders],
+        s.FILLS.name: [_fill_row(event, body) for event, body in _fills_in(events)],
+        s.ACTIVITIES.name: [_activity_row(event, body) for event, body in _activities_in(events)],
+        s.TRADES.name: [r.TRADE.row(trade) for trade in trades],
+        s.ROLLS.name: [r.roll_row(ledger.rolls[roll_id], ledger.account) for roll_id in rolls],
+    }
+
+
+def _positions_in(bodies: Sequence[e.EventBody]) -> Iterator[PositionId]:
+    for body in bodies:
+        if not isinstance(body, e.RollAdvanced) and hasattr(body, "position_id"):
+            yield body.position_id
+
+
+def _orders_in(bodies: Sequence[e.EventBody]) -> Iterator[ClientOrderId]:
+    for body in bodies:
         if isinstance(body, e.OrderIntended):
-            orders[body.intent.client_order_id] = None
+            yield body.intent.client_order_id
         elif isinstance(body, e.FillBooked):
-            orders[body.fill.client_order_id] = positions[body.position_id] = None
-            changes[s.FILLS.name].append(_fill_row(event, body))
-        elif (cid := getattr(body, "client_order_id", None)) is not None:
-            orders[cid] = None
-        elif isinstance(body, e.RollAdvanced):
-            rolls[body.roll_id] = None
-        elif (position_id := getattr(body, "position_id", None)) is not None:
-            positions[position_id] = None
-        if isinstance(body, (e.CashMoved, e.ContractsRemoved)):
-            changes[s.ACTIVITIES.name].append(_activity_row(event, body))
-    held = [position for position_id, position in ledger.positions.items() if position_id in positions] if (
-        len(positions) > 1
-    ) else [ledger.positions[e.PositionId(position_id)] for position_id in positions]
-    changes[s.POSITIONS.name] = [r.POSITION.row(position) for position in held]
-    changes[s.ORDERS.name] = [r.order_row(ledger.orders[e.ClientOrderId(cid)], ledger) for cid in orders]
-    changes[s.ROLLS.name] = [r.roll_row(ledger.rolls[roll_id], ledger.account) for roll_id in rolls]
-    trades = (trade_of(position) for position in held)
-    changes[s.TRADES.name] = [r.TRADE.row(trade) for trade in trades if trade is not None]
-    return changes
+            yield body.fill.client_order_id
+        elif hasattr(body, "client_order_id"):
+            yield body.client_order_id
+
+
+def _fills_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, e.FillBooked]]:
+    for event in events:
+        if isinstance(event.body, e.FillBooked):
+            yield event, event.body
+
+
+def _activities_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, e.CashMoved | e.ContractsRemoved]]:
+    for event in events:
+        if isinstance(event.body, (e.CashMoved, e.ContractsRemoved)):
+            yield event, event.body
 
 
 def write_changes(database: Database, changes: Changes) -> None:
     """Write projection rows, parents first; fills and activities are only ever added."""
     for table in s.PROJECTIONS:
-        once = table in (s.FILLS, s.ACTIVITIES)
-        database.insert(table, changes[table.name], on_conflict="error" if once else "update")
+        on_conflict = "error" if table.name in _ONLY_ADDED else "update"
+        database.insert(table, changes[table.name], on_conflict=on_conflict)
 
 
 def clear(database: Database) -> None:
@@ -96,14 +112,14 @@ def _fill_row(event: e.Event, body: e.FillBooked) -> Row:
 
 
 def _activity_row(event: e.Event, body: e.CashMoved | e.ContractsRemoved) -> Row:
-    removed = isinstance(body, e.ContractsRemoved)
+    removed = body if isinstance(body, e.ContractsRemoved) else None
     return {
         "account": event.account,
         "activity_id": body.activity_id,
         "seq": event.seq,
         "kind": body.cause.value if isinstance(body, e.ContractsRemoved) else body.kind,
-        "position_id": body.position_id if isinstance(body, e.ContractsRemoved) else None,
-        "qty": body.qty if isinstance(body, e.ContractsRemoved) else 0,
+        "position_id": removed.position_id if removed else None,
+        "qty": removed.qty if removed else 0,
         "amount": body.amount,
         "at_us": r.micros(event.at),
     }

@@ -24,6 +24,7 @@ Convert = Callable[[Any], Any]
 Row = dict[str, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _FLATTENED = (OptionContract, OrderIntent)
 _RENAMED = {"limit": "limit_price", "as_of": "as_of_us"}
 
@@ -40,7 +41,7 @@ def instant(us: int) -> datetime:
 
 def dumps(value: Any) -> str:
     """Write a domain value as JSON with sorted keys and no spaces."""
-    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _JSON.encode(encode(value))
 
 
 class Codec(Generic[Value]):

@@ -1,6 +1,7 @@
 """The tables as they stand after the newest migration. Pure."""
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, text as sql
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, MetaData, UniqueConstraint
+from sqlalchemy import text as sql
 
 from ops_pipeline.adapters.store.columns import number, real, table, text
 
@@ -98,6 +99,7 @@ POSITIONS = table(
     number("roll_count"),
     text("rolled_on", null=True),
     text("frozen"),
+    text("removed_by"),
     number("closed_us", null=True),
     text("close_reason"),
     Index("positions_by_account", "account", "status"),

@@ -18,7 +18,7 @@ _ROWS = chebyshev_rows(_DEGREE)
 _POSITIONS = tuple(0.5 + 0.5 * math.cos(index * math.pi / _DEGREE) for index in range(_DEGREE))
 _ARC = quarter_circle(8)
 _ARC_COUNT = len(_ARC)
-_QD_STEPS = 4
+_QD_STEPS = 5
 _LARGEST_STEP = 0.7
 
 

@@ -180,7 +180,7 @@ def european_greeks(
     present_strike = strike * math.exp(-rate * years)
     if deviation <= 0.0:
         value = max(0.0, right * (present_spot - present_strike))
-        in_money = float(value > 0.0)
+        in_money = 1.0 if value > 0.0 else 0.0
         drift = dividend_yield * present_spot - rate * present_strike
         delta = in_money * right * present_spot / spot
         return Greeks(value, delta, 0.0, in_money * right * drift / DAYS_PER_YEAR, 0.0)

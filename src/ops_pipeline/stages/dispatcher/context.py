@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from ops_pipeline.domain.accounts import AccountProfile, BrokerAccount, ControlLevel, Tier
 from ops_pipeline.domain.features import FeatureRow, IvRank
@@ -72,8 +73,10 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
-    """One underlying as known now. `greeks` completes what quotes lack; `hold_until` is the session
-    on which a swing opened now would reach max_hold; `regime_age` counts sessions since the reading.
+    """One underlying as known now; None where it is not known.
+
+    `greeks` completes what quotes lack; `hold_until` is the session on which a swing opened now would
+    reach max_hold; `regime_age` counts sessions since the reading's.
     """
 
     chain: Chain | None
@@ -128,3 +131,12 @@ class Candidate:
     shortfall: str
     offer: Offer | None
     numbers: tuple[tuple[str, float], ...]
+
+
+class GateCase(NamedTuple):
+    """A candidate before its judges: what each gate is handed."""
+
+    candidate: Candidate
+    account: AccountView
+    market: MarketView
+    rules: DispatchRules

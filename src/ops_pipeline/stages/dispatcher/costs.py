@@ -20,9 +20,7 @@ def cost_fits(bid: int, ask: int, multiplier: int, fees: int, stop: int, share: 
     return cost * 10_000 / share <= float(stop * ask * multiplier)
 
 
-def cost_gate(
-    bid: Usd4, ask: Usd4, *, multiplier: int, fees: FeeRules, stop: Bp, share: float
-) -> GateResult:
+def cost_gate(bid: Usd4, ask: Usd4, *, multiplier: int, fees: FeeRules, stop: Bp, share: float) -> GateResult:
     """Judge one contract's round trip; the text shows it in percent of the premium paid."""
     trip = round_trip_fees(1, fees)
     passed = cost_fits(bid, ask, multiplier, trip, stop, share)

@@ -184,9 +184,7 @@ def _line_of_other(position: BrokerPosition, premium: Usd4) -> Line:
     )
 
 
-def _line_of_order(
-    order: Order, greeks: Mapping[Occ, ContractGreeks], spots: Mapping[str, Usd4]
-) -> Line:
+def _line_of_order(order: Order, greeks: Mapping[Occ, ContractGreeks], spots: Mapping[str, Usd4]) -> Line:
     contract = replace(parse_occ(_bought(order.intent)), multiplier=order.intent.multiplier)
     return line_for(
         contract,

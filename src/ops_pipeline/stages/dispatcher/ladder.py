@@ -4,7 +4,7 @@ from datetime import datetime
 
 from ops_pipeline.domain.fees import unit_entry_fees
 from ops_pipeline.domain.instruments import OptionContract
-from ops_pipeline.domain.orders import LimitStep
+from ops_pipeline.domain.orders import LimitStep, OrderIntent
 from ops_pipeline.domain.rules import EntryRules, FeeRules
 from ops_pipeline.domain.units import Contracts, Usd4, kernel
 
@@ -16,21 +16,18 @@ def entry_ceiling(bid: int, ask: int, tick: int, over_mid: int, affordable: int)
     """Give the highest limit allowed: min(ask + 1 tick, mid x (1 + over_mid), affordable), at the tick."""
     over = (ask + bid) * (10_000 + over_mid) // 20_000
     ceiling = ask + tick
-    if over < ceiling:
-        ceiling = over
-    if affordable < ceiling:
-        ceiling = affordable
+    ceiling = min(ceiling, over)
+    ceiling = min(ceiling, affordable)
     return ceiling // tick * tick
 
 
 @kernel
 def entry_limit(bid: int, ask: int, step: int, steps: int, tick: int, ceiling: int) -> int:
     """Give the limit of a step, 0 at the mid to `steps` at the ask, raised to the tick, <= ceiling."""
-    if step > steps:
-        step = steps
+    step = min(step, steps)
     doubled = (ask + bid) * steps + (ask - bid) * step
     limit = -(-doubled // (2 * steps * tick)) * tick
-    return ceiling if limit > ceiling else limit
+    return min(limit, ceiling)
 
 
 def affordable_limit(budget: Usd4, qty: Contracts, *, multiplier: int, fees: FeeRules) -> Usd4:
@@ -48,40 +45,41 @@ def first_limit(
 
 
 def entry_limit_step(
-    limit: Usd4,
+    intent: OrderIntent,
+    contract: OptionContract,
     *,
-    sent_at: datetime,
+    started_at: datetime,
     now: datetime,
-    expires_at: datetime | None,
     bid: Usd4 | None,
     ask: Usd4 | None,
-    contract: OptionContract,
-    qty: Contracts,
-    budget: Usd4,
     rules: EntryRules,
     fees: FeeRules,
 ) -> LimitStep:
     """Say where a working entry's limit should stand now, or that it must be cancelled.
 
-    `sent_at` is when the order was first accepted; `bid`, `ask` of a usable quote, None where there
-    is none (the limit then stands). The limit rises with its step and falls only to its bounds.
+    `started_at` is when the entry's first order was accepted, whatever its generation; `intent` the
+    working one, with what is left of quantity and budget; `bid`, `ask` of a usable quote, None where
+    there is none (the limit then stands). The limit rises with its step, falls only to its bounds.
     """
-    elapsed = (now - sent_at).total_seconds()
+    elapsed = (now - started_at).total_seconds()
     if elapsed >= rules.cancel_after_s:
         return LimitStep(limit=None, cancel=True, reason=f"not filled within {rules.cancel_after_s} s")
-    if expires_at is not None and now >= expires_at:
+    if intent.expires_at is not None and now >= intent.expires_at:
         return LimitStep(limit=None, cancel=True, reason="signal expired")
     if bid is None or ask is None or not 0 < bid <= ask:
         return _HOLD
     tick = contract.tick(ask)
-    affordable = affordable_limit(budget, qty, multiplier=contract.multiplier, fees=fees)
+    affordable = affordable_limit(intent.budget, intent.qty, multiplier=intent.multiplier, fees=fees)
     ceiling = entry_ceiling(bid, ask, tick, rules.over_mid, affordable)
     if ceiling <= 0:
         return LimitStep(limit=None, cancel=True, reason="no price within the bounds")
     step = min(rules.steps, int(elapsed // rules.step_s))
-    wanted = entry_limit(bid, ask, step, rules.steps, tick, ceiling)
+    return _moved(intent.limit, entry_limit(bid, ask, step, rules.steps, tick, ceiling), ceiling, step)
+
+
+def _moved(limit: Usd4, wanted: Usd4, ceiling: Usd4, step: int) -> LimitStep:
     if limit > ceiling:
         return LimitStep(limit=ceiling, cancel=False, reason="down to its bound")
     if wanted > limit:
-        return LimitStep(limit=wanted, cancel=False, reason=f"step {step} of {rules.steps}")
+        return LimitStep(limit=wanted, cancel=False, reason=f"step {step} to the ask")
     return _HOLD

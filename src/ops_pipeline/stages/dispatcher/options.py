@@ -69,7 +69,7 @@ def kelly_fraction(win_rate: float, avg_win: float, avg_loss: float, multiple: f
     fraction = multiple * (win_rate * avg_win - (1.0 - win_rate) * loss) / avg_win
     if not fraction > 0.0:
         return 0.0
-    return cap if fraction > cap else fraction
+    return min(fraction, cap)
 
 
 def calculate_kelly_size(
@@ -96,7 +96,7 @@ def atr_factor(atr: float, close: float, target: float, least: float, missing: f
     factor = target * close / atr
     if factor > 1.0:
         return 1.0
-    return least if factor < least else factor
+    return max(factor, least)
 
 
 def calculate_atr_adjusted_size(

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from ops_pipeline.domain.fees import unit_entry_fees
 from ops_pipeline.domain.orders import GateResult
 from ops_pipeline.domain.rules import FeeRules, GateRules, SizingRules, TierRules
-from ops_pipeline.domain.fees import unit_entry_fees
 from ops_pipeline.domain.units import Bp, Contracts, Usd4, format_usd, kernel
 from ops_pipeline.stages.dispatcher.context import AccountView
 from ops_pipeline.stages.dispatcher.kelly import KellySample
@@ -64,13 +64,11 @@ class Size(NamedTuple):
 def tier_budget(equity: int, fraction: int, kelly: float, floor: int) -> int:
     """Give max(equity x fraction, floor), at most equity x kelly where Kelly is known (>= 0)."""
     budget = equity * fraction // 10_000
-    if budget < floor:
-        budget = floor
+    budget = max(budget, floor)
     if kelly >= 0.0:
         cap = int(equity * kelly)
-        if budget > cap:
-            budget = cap
-    return budget if budget > 0 else 0
+        budget = min(budget, cap)
+    return max(0, budget)
 
 
 @kernel
@@ -84,7 +82,7 @@ def shaped_budget(budget: int, atr: float, regime: float, iv: float) -> int:
 def _within_one(factor: float) -> float:
     if not factor > 0.0:
         return 0.0
-    return 1.0 if factor > 1.0 else factor
+    return min(factor, 1.0)
 
 
 @kernel
@@ -93,9 +91,8 @@ def contract_quantity(budget: int, unit_cost: int, cap: int) -> int:
     if unit_cost <= 0 or budget < unit_cost:
         return 0
     count = budget // unit_cost
-    if count > cap:
-        count = cap
-    return count if count > 0 else 0
+    count = min(count, cap)
+    return max(0, count)
 
 
 def rooms_left(view: AccountView, sector: str, *, tier: TierRules, rules: GateRules) -> tuple[Room, ...]:
@@ -137,6 +134,8 @@ def calculate_budget(
     shaped = shaped_budget(base, factors.atr, factors.regime, factors.iv)
     tightest = min(rooms, key=lambda room: room.left)  # the first of equals
     by_room = tightest.left < shaped
+    halted = no_edge and not probe
+    by_size = "kelly" if halted else _binding_factor(base, factors)
     return Budget(
         equity=equity,
         tier_fraction=tier.fraction,
@@ -147,14 +146,14 @@ def calculate_budget(
         shaped=shaped,
         rooms=rooms,
         amount=max(0, tightest.left) if by_room else shaped,
-        binding=tightest.cap if by_room else _binding_factor(base, no_edge and not probe, factors),
+        binding=tightest.cap
+        if by_room
+        else ("kelly" if no_edge and not probe else _binding_factor(base, factors)),
         probe=probe,
     )
 
 
-def _binding_factor(base: Usd4, halted: bool, factors: Factors) -> str:
-    if halted:
-        return "kelly"
+def _binding_factor(base: Usd4, factors: Factors) -> str:
     if base <= 0:
         return "equity"
     for name, factor in zip(Factors._fields, factors, strict=True):
@@ -163,9 +162,7 @@ def _binding_factor(base: Usd4, halted: bool, factors: Factors) -> str:
     return "budget"
 
 
-def size_order(
-    budget: Budget, *, ask: Usd4, multiplier: int, tier: TierRules, fees: FeeRules
-) -> Size:
+def size_order(budget: Budget, *, ask: Usd4, multiplier: int, tier: TierRules, fees: FeeRules) -> Size:
     """Give the contracts a budget buys at the ask with fees, capped by the tier; never at least one."""
     unit_cost = ask * multiplier + unit_entry_fees(fees) if ask > 0 else 0
     cap = 1 if budget.probe else tier.contracts

@@ -16,6 +16,9 @@ _WORD: Final = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 # Below this many different words a headline is contained in too many others to be compared.
 _LEAST_WORDS: Final = 4
 
+# Like a figure, the day tells one edition of a daily report from the next.
+_DAYS: Final = frozenset({"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"})
+
 
 class DedupeRules(NamedTuple):
     """Likeness 0..100 from which headlines tell one story, within `window` of publication."""
@@ -70,9 +73,9 @@ def _link(items: Sequence[NewsItem], firsts: list[_First], rules: DedupeRules) -
     """Link each item to the story it repeats; one that repeats none starts its own."""
     linked = []
     for item in sorted(items, key=_order):
-        firsts = [first for first in firsts if _within(first.item, item, rules.window)]
         candidate = _first(item)
-        origin = _find_origin(candidate, firsts, rules)
+        near = [first for first in firsts if _within(first.item, item, rules.window)]
+        origin = _find_origin(candidate, near, rules)
         if origin is None:
             firsts.append(candidate)
         linked.append(replace(item, linked_to=None if origin is None else origin.news_id))
@@ -108,7 +111,11 @@ def _tells_same(one: _First, other: _First) -> bool:
 
 def _first(item: NewsItem) -> _First:
     words = normalise_headline(item.headline)
-    return _First(item, words, frozenset(word for word in words.split() if any(c.isdigit() for c in word)))
+    return _First(item, words, frozenset(filter(_is_figure, words.split())))
+
+
+def _is_figure(word: str) -> bool:
+    return word in _DAYS or any(char.isdigit() for char in word)
 
 
 def _within(first: NewsItem, item: NewsItem, window: timedelta) -> bool:
@@ -116,7 +123,9 @@ def _within(first: NewsItem, item: NewsItem, window: timedelta) -> bool:
 
 
 def _with_hints(item: NewsItem, tickers: Sequence[str]) -> NewsItem:
-    """Add the ticker hints of another copy of the same item, sorted."""
+    """Add the ticker hints of another copy of the same item, sorted; none new: as it was."""
+    if all(ticker in item.tickers for ticker in tickers):
+        return item
     return replace(item, tickers=tuple(sorted({*item.tickers, *tickers})))
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.rules import RollRules
-from ops_pipeline.domain.units import Contracts, Occ
+from ops_pipeline.domain.units import Contracts, Occ, round_event_float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def _nearest_delta(
         return NoSuccessor(reason=f"{objection}; the entry's delta is unknown")
     wanted = abs(entry_delta)
     ranked = sorted(
-        (abs(abs(item.delta) - wanted), abs(item.delta), item.contract.occ)
+        (round_event_float(abs(abs(item.delta) - wanted)), abs(item.delta), item.contract.occ)
         for item in listed
         if not item.refused and item.delta is not None
     )
@@ -143,7 +143,7 @@ class LegState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class RollLeg:
     """One order of the saga and the contracts booked from it."""
 
     state: LegState = LegState.ABSENT
@@ -160,8 +160,8 @@ class RollFacts:
 
     planned: Contracts
     two_leg: bool
-    close: Leg
-    open: Leg
+    close: RollLeg
+    open: RollLeg
     allowed: bool
     preempted: bool = False
 

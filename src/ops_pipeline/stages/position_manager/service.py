@@ -82,7 +82,7 @@ def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepRep
     session = ports.calendar.session_at(now)
     ledger = desk.store.ledger(desk.account)
     held = [position for position in ledger.open_positions if position.qty > 0]
-    if session is None or not held or not session.is_open(now):
+    if session is None or not held or not session.open_at <= now <= session.close_at:
         return StepReport(stage="position_manager", now=now, account=desk.account)
     # gather
     quotes = ports.market.quotes([position.contract.occ for position in held], now=now)

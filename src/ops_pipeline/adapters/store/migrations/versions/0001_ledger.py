@@ -1,7 +1,8 @@
 """Create the event log and its projections. Shell."""
 
 from alembic import op
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, text as sql
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, MetaData, UniqueConstraint
+from sqlalchemy import text as sql
 
 from ops_pipeline.adapters.store.columns import number, real, table, text
 
@@ -104,6 +105,7 @@ table(
     number("roll_count"),
     text("rolled_on", null=True),
     text("frozen"),
+    text("removed_by"),
     number("closed_us", null=True),
     text("close_reason"),
     Index("positions_by_account", "account", "status"),
@@ -241,19 +243,18 @@ table(
     ForeignKeyConstraint(["position_id"], ["positions.id"]),
 )
 
+_REFUSAL = "BEGIN SELECT RAISE(ABORT, 'event is append-only'); END"
 _SQLITE_GUARDS = (
-    "CREATE TRIGGER event_no_update BEFORE UPDATE ON event "
-    "BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
-    "CREATE TRIGGER event_no_delete BEFORE DELETE ON event "
-    "BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
+    f"CREATE TRIGGER event_no_update BEFORE UPDATE ON event {_REFUSAL}",
+    f"CREATE TRIGGER event_no_delete BEFORE DELETE ON event {_REFUSAL}",
 )
+_FUNCTION = "BEGIN RAISE EXCEPTION 'event is append-only'; END"
+_REFUSE = "EXECUTE FUNCTION event_refuse()"
 _POSTGRESQL_GUARDS = (
-    "CREATE FUNCTION event_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN RAISE EXCEPTION 'event is append-only'; END $$",
-    "CREATE TRIGGER event_no_update BEFORE UPDATE ON event FOR EACH ROW EXECUTE FUNCTION event_refuse()",
-    "CREATE TRIGGER event_no_delete BEFORE DELETE ON event FOR EACH ROW EXECUTE FUNCTION event_refuse()",
-    "CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON event "
-    "FOR EACH STATEMENT EXECUTE FUNCTION event_refuse()",
+    f"CREATE FUNCTION event_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {_FUNCTION} $$",
+    f"CREATE TRIGGER event_no_update BEFORE UPDATE ON event FOR EACH ROW {_REFUSE}",
+    f"CREATE TRIGGER event_no_delete BEFORE DELETE ON event FOR EACH ROW {_REFUSE}",
+    f"CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON event FOR EACH STATEMENT {_REFUSE}",
 )
 
 

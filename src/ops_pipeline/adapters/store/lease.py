@@ -1,0 +1,115 @@
+"""Who may write an account's ledger: one holder at a time, fenced by an epoch. Shell."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+
+from ops_pipeline.adapters.store.database import Database
+from ops_pipeline.adapters.store.rows import instant, micros
+from ops_pipeline.adapters.store.schema import LEASE
+from ops_pipeline.domain.errors import LedgerError, StaleWriterError
+
+TTL_S = 15
+
+_READ = select(LEASE.c.holder, LEASE.c.epoch, LEASE.c.renewed_us).where(
+    LEASE.c.account == bindparam("of_account")
+)
+_RENEW = (
+    update(LEASE)
+    .where(LEASE.c.account == bindparam("of_account"), LEASE.c.epoch == bindparam("of_epoch"))
+    .values(renewed_us=bindparam("now_us"))
+)
+_TAKE = (
+    update(LEASE)
+    .where(LEASE.c.account == bindparam("of_account"), LEASE.c.epoch == bindparam("of_epoch"))
+    .values(
+        holder=bindparam("new_holder"),
+        epoch=bindparam("new_epoch"),
+        build_hash=bindparam("new_build"),
+        renewed_us=bindparam("now_us"),
+    )
+)
+
+
+class Leases:
+    """The leases this writer holds, each taken when its account is first written.
+
+    A lease of another holder is taken over once it was not renewed for 15 s by the clock; the same
+    holder takes its own over at once, as after a crash. Either way the epoch rises, and the writer that
+    held the one before can commit no more.
+    """
+
+    def __init__(
+        self, database: Database, *, holder: str, build_hash: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._holder = holder
+        self._build_hash = build_hash
+        self._clock = clock
+        self._epochs: dict[str, int] = {}
+        self._taken: set[str] = set()
+        database.on_end.append(self._ended)
+
+    def epoch(self, account: str) -> int:
+        """Give the epoch held, taking the lease at the first call; LedgerError: another holds it."""
+        held = self._epochs.get(account)
+        if held is None:
+            with self._database.transaction():
+                self._database.begin()
+                held = self._epochs[account] = self._take(account)
+                self._taken.add(account)
+        return held
+
+    def check(self, account: str) -> None:
+        """Renew inside the writing transaction; StaleWriterError where the epoch was superseded."""
+        epoch = self.epoch(account)
+        now_us = micros(self._clock())
+        if self._database.write(_RENEW, of_account=account, of_epoch=epoch, now_us=now_us) != 1:
+            raise StaleWriterError(
+                f"account {account}: expected epoch {epoch} in the lease, found a newer writer's"
+            )
+
+    def renew(self) -> None:
+        """Renew every lease held, in one commit."""
+        with self._database.transaction():
+            for account in sorted(self._epochs):
+                self.check(account)
+
+    def _ended(self, committed: bool) -> None:  # noqa: FBT001 - a listener of Database.on_end
+        if not committed:
+            for account in self._taken:
+                self._epochs.pop(account, None)
+        self._taken.clear()
+
+    def _take(self, account: str) -> int:
+        now_us = micros(self._clock())
+        found = self._database.rows(_READ, of_account=account)
+        if not found:
+            row = {
+                "account": account,
+                "holder": self._holder,
+                "epoch": 1,
+                "build_hash": self._build_hash,
+                "renewed_us": now_us,
+            }
+            self._database.insert(LEASE, [row])
+            return 1
+        holder, epoch, renewed_us = found[0]
+        if holder != self._holder and abs(now_us - renewed_us) < TTL_S * 1_000_000:
+            raise LedgerError(
+                f"account {account}: expected a free lease, was held by {holder!r} "
+                f"(renewed {instant(renewed_us).isoformat()})"
+            )
+        taken = self._database.write(
+            _TAKE,
+            of_account=account,
+            of_epoch=epoch,
+            new_holder=self._holder,
+            new_epoch=epoch + 1,
+            new_build=self._build_hash,
+            now_us=now_us,
+        )
+        if taken != 1:
+            raise StaleWriterError(f"account {account}: another writer took the lease at the same moment")
+        return int(epoch) + 1

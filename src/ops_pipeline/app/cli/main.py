@@ -1,0 +1,71 @@
+"""The command `ops`: one place for every verb; heavy imports happen inside the commands. Shell."""
+
+import sys
+import traceback
+from pathlib import Path
+
+import click
+import typer
+
+from ops_pipeline.app.cli import shared
+from ops_pipeline.app.cli.config import config_app, symbols_app
+from ops_pipeline.app.cli.db import db_app
+from ops_pipeline.app.cli.explain import explain
+from ops_pipeline.app.cli.inspect import register as register_inspection
+from ops_pipeline.app.cli.running import demo, jobs, plan, replay, reset, run, runs, stage_app
+from ops_pipeline.domain.errors import ConfigurationError, MissingDataError, OpsError
+
+app = typer.Typer(
+    name="ops",
+    help="Trades US equity options: news -> signal -> execute -> monitor -> exit.\n\n"
+    "Start with `ops demo`; then `ops positions`, and `ops explain ID` for any id you see.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.command()(demo)
+app.command()(replay)
+app.command()(run)
+app.command()(runs)
+app.command()(reset)
+app.command()(jobs)
+app.command()(plan)
+app.command()(explain)
+register_inspection(app)
+app.add_typer(stage_app, name="stage")
+app.add_typer(config_app, name="config")
+app.add_typer(symbols_app, name="symbols")
+app.add_typer(db_app, name="db")
+
+_EXIT_CODES: tuple[tuple[type[OpsError], int], ...] = (
+    (ConfigurationError, shared.USAGE),
+    (MissingDataError, shared.MISSING),
+    (OpsError, shared.BROKEN),
+)
+
+
+def main() -> None:
+    """Run the command line; an error is one line, its traceback goes to the log."""
+    try:
+        sys.exit(app(standalone_mode=False) or shared.OK)
+    except click.exceptions.Abort:
+        shared.errors.print("aborted")
+        sys.exit(shared.BROKEN)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(shared.USAGE)
+    except OpsError as error:
+        shared.errors.print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+    except KeyboardInterrupt:
+        sys.exit(shared.BROKEN)
+    except Exception as error:  # noqa: BLE001 - the last resort: a person gets a sentence, the log the rest
+        log = _log_path()
+        log.write_text(traceback.format_exc())
+        shared.errors.print(f"error: {type(error).__name__}: {error} (traceback in {log})", markup=False)
+        sys.exit(shared.BROKEN)
+
+
+def _log_path() -> Path:
+    shared.DEFAULT_HOME.mkdir(exist_ok=True)
+    return shared.DEFAULT_HOME / "error.log"

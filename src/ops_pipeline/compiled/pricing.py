@@ -1,0 +1,179 @@
+"""Option chains priced in one compiled pass over NumPy arrays. Pure.
+
+Arrays are (n,) float64 except `right`, int64 of +1 (call) and -1 (put); units as in
+`domain.pricing.european`. Every row equals the plain kernel bit for bit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ops_pipeline.compiled.kernels import register_kernels
+from ops_pipeline.domain.pricing.american import american_greeks, american_value
+from ops_pipeline.domain.pricing.european import european_greeks, european_value
+from ops_pipeline.domain.pricing.implied import (
+    american_implied_volatility,
+    european_implied_volatility,
+)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+register_kernels()
+
+
+class ChainTerms(NamedTuple):
+    """The columns of a chain; all arrays of one length n."""
+
+    spot: Floats
+    strike: Floats
+    years: Floats
+    rate: Floats
+    dividend_yield: Floats
+    right: Ints
+
+
+class ChainGreeks(NamedTuple):
+    """Columns of `Greeks`, each (n,)."""
+
+    value: Floats
+    delta: Floats
+    gamma: Floats
+    theta_per_day: Floats
+    vega_per_point: Floats
+
+
+def price_chain(terms: ChainTerms, volatility: Floats, *, american: bool) -> ChainGreeks:
+    """Give value and greeks of every row; columns of unequal length raise ValueError."""
+    terms, volatility = _aligned(terms, volatility, "volatility")
+    loop = _american_greeks if american else _european_greeks
+    return ChainGreeks(*loop(terms, volatility))
+
+
+def value_chain(terms: ChainTerms, volatility: Floats, *, american: bool) -> Floats:
+    """Give the value alone of every row; columns of unequal length raise ValueError."""
+    terms, volatility = _aligned(terms, volatility, "volatility")
+    loop = _american_values if american else _european_values
+    values: Floats = loop(terms, volatility)
+    return values
+
+
+def imply_chain(terms: ChainTerms, price: Floats, *, american: bool) -> Floats:
+    """Give the implied volatility of every row, NaN where the price admits none."""
+    terms, price = _aligned(terms, price, "price")
+    loop = _american_implied if american else _european_implied
+    volatility: Floats = loop(terms, price)
+    return volatility
+
+
+def _aligned(terms: ChainTerms, column: Floats, name: str) -> tuple[ChainTerms, Floats]:
+    floats = [np.ascontiguousarray(part, dtype=np.float64) for part in (*terms[:5], column)]
+    right = np.ascontiguousarray(terms.right, dtype=np.int64)
+    lengths = [part.shape for part in (*floats, right)]
+    if len(lengths[0]) != 1 or len(set(lengths)) != 1:
+        names = (*ChainTerms._fields[:5], name, "right")
+        found = ", ".join(f"{key} {shape}" for key, shape in zip(names, lengths, strict=True))
+        raise ValueError(f"chain columns: expected one length, was {found}")
+    return ChainTerms(*floats[:5], right), floats[5]
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _european_values(t: ChainTerms, volatility: Floats) -> Floats:
+    out = np.empty(volatility.size)
+    for i in range(volatility.size):
+        out[i] = european_value(
+            t.spot[i],
+            t.strike[i],
+            t.years[i],
+            t.rate[i],
+            t.dividend_yield[i],
+            volatility[i],
+            t.right[i],
+        )
+    return out
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _american_values(t: ChainTerms, volatility: Floats) -> Floats:
+    out = np.empty(volatility.size)
+    for i in range(volatility.size):
+        out[i] = american_value(
+            t.spot[i],
+            t.strike[i],
+            t.years[i],
+            t.rate[i],
+            t.dividend_yield[i],
+            volatility[i],
+            t.right[i],
+        )
+    return out
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _european_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
+    out = np.empty((5, volatility.size))
+    for i in range(volatility.size):
+        greeks = european_greeks(
+            t.spot[i],
+            t.strike[i],
+            t.years[i],
+            t.rate[i],
+            t.dividend_yield[i],
+            volatility[i],
+            t.right[i],
+        )
+        out[0, i], out[1, i], out[2, i] = greeks.value, greeks.delta, greeks.gamma
+        out[3, i], out[4, i] = greeks.theta_per_day, greeks.vega_per_point
+    return out
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _american_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
+    out = np.empty((5, volatility.size))
+    for i in range(volatility.size):
+        greeks = american_greeks(
+            t.spot[i],
+            t.strike[i],
+            t.years[i],
+            t.rate[i],
+            t.dividend_yield[i],
+            volatility[i],
+            t.right[i],
+        )
+        out[0, i], out[1, i], out[2, i] = greeks.value, greeks.delta, greeks.gamma
+        out[3, i], out[4, i] = greeks.theta_per_day, greeks.vega_per_point
+    return out
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _european_implied(t: ChainTerms, price: Floats) -> Floats:
+    out = np.empty(price.size)
+    for i in range(price.size):
+        out[i] = european_implied_volatility(
+            price[i],
+            t.spot[i],
+            t.strike[i],
+            t.years[i],
+            t.rate[i],
+            t.dividend_yield[i],
+            t.right[i],
+        )
+    return out
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _american_implied(t: ChainTerms, price: Floats) -> Floats:
+    out = np.empty(price.size)
+    for i in range(price.size):
+        out[i] = american_implied_volatility(
+            price[i],
+            t.spot[i],
+            t.strike[i],
+            t.years[i],
+            t.rate[i],
+            t.dividend_yield[i],
+            t.right[i],
+        )
+    return out

@@ -1,0 +1,109 @@
+"""The last word on every opening order: all gates run, one failure refuses. Pure.
+
+The only module that builds Approved for orders that add risk.
+"""
+
+from collections.abc import Callable
+
+from ops_pipeline.domain.orders import Approved, GateResult, Refused, Verdict
+from ops_pipeline.stages.dispatcher import account_gates, market_gates, risk_gates
+from ops_pipeline.stages.dispatcher.context import Candidate, DispatchRules, GateCase, GateContext
+from ops_pipeline.stages.dispatcher.contract_gates import contract_gates
+from ops_pipeline.stages.dispatcher.sizing import SIZE
+
+Gate = Callable[[GateCase], GateResult]
+
+# In the rulebook's order: the first that fails gives the refusal its reason.
+ENTRY_GATES: tuple[Gate, ...] = (
+    account_gates.account_identity,
+    account_gates.trading_mode,
+    account_gates.control_level,
+    account_gates.reconciled,
+    account_gates.session_window,
+    market_gates.bar_age,
+    market_gates.features,
+    market_gates.signal_age,
+    market_gates.confidence,
+    account_gates.no_duplicate,
+    account_gates.position_count,
+    account_gates.day_loss,
+    account_gates.losses_in_row,
+    account_gates.trades_today,
+    account_gates.cooldown,
+    account_gates.day_trades,
+    market_gates.earnings,
+    market_gates.regime,
+)
+OFFER_GATES: tuple[Gate, ...] = (
+    risk_gates.order_shape,
+    market_gates.quote,
+    risk_gates.premium_at_risk,
+    risk_gates.sector,
+    risk_gates.premium_today,
+    risk_gates.buying_power,
+    risk_gates.dollar_delta,
+    risk_gates.vega,
+    risk_gates.theta,
+    risk_gates.household,
+)
+ROLL_GATES: tuple[Gate, ...] = (
+    account_gates.account_identity,
+    account_gates.trading_mode,
+    account_gates.control_level,
+    account_gates.reconciled,
+)
+ROLL_OFFER_GATES: tuple[Gate, ...] = (
+    risk_gates.order_shape,
+    market_gates.quote,
+    risk_gates.premium_at_risk,
+    risk_gates.buying_power,
+)
+_NOT_FOR_ROLLS = ("dte",)
+
+
+def evaluate(candidate: Candidate, context: GateContext, rules: DispatchRules) -> Verdict:
+    """Run every gate on an entry; approve its intent only if each one passed.
+
+    Refused names the first failing gate and carries all results; `budget_too_small` carries the cap
+    that bound. Nothing is skipped: what cannot be judged fails.
+    """
+    case = GateCase(candidate, context.account, context.market, rules)
+    results = (
+        *(gate(case) for gate in ENTRY_GATES),
+        *candidate.planned,
+        *(gate(case) for gate in OFFER_GATES),
+        *contract_gates(case),
+    )
+    return _verdict(candidate, results)
+
+
+def evaluate_roll(candidate: Candidate, context: GateContext, rules: DispatchRules) -> Verdict:
+    """Run a roll's gates: account, controls, IV rank, liquidity, cost, budget, premium at risk.
+
+    `context.account.book` must lack the old leg (`Book.without`). Duplicate, count, cooldown and
+    DTE-window gates do not apply to rolls.
+    """
+    case = GateCase(candidate, context.account, context.market, rules)
+    contract = contract_gates(case)
+    results = (
+        *(gate(case) for gate in ROLL_GATES),
+        *candidate.planned,
+        *(gate(case) for gate in ROLL_OFFER_GATES),
+        *(result for result in contract if result.name not in _NOT_FOR_ROLLS),
+    )
+    return _verdict(candidate, results)
+
+
+def _verdict(candidate: Candidate, results: tuple[GateResult, ...]) -> Verdict:
+    failed = next((result for result in results if not result.passed), None)
+    if failed is None and candidate.offer is not None:
+        return Approved(intent=candidate.offer.intent, gates=results)
+    return Refused(reason=_reason(candidate, failed), gates=results)
+
+
+def _reason(candidate: Candidate, failed: GateResult | None) -> str:
+    if failed is None:
+        return "contract"
+    if failed.name == SIZE:
+        return f"budget_too_small: {candidate.shortfall}"
+    return failed.name

@@ -1,0 +1,332 @@
+"""Judges an account's fresh signals and sends what every gate approved. Shell."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain.accounts import AccountProfile, Tier
+from ops_pipeline.domain.features import IvRank
+from ops_pipeline.domain.ids import logical_account
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.market import Chain, Interval, Session
+from ops_pipeline.domain.orders import Approved, Purpose, Rejected
+from ops_pipeline.domain.positions import Position
+from ops_pipeline.domain.records import Failed, StepReport, VerdictRow
+from ops_pipeline.domain.rules import TierRules
+from ops_pipeline.domain.signals import Signal
+from ops_pipeline.domain.units import Occ, Usd4
+from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, Store
+from ops_pipeline.stages.dispatcher.context import AccountView, DispatchRules, Household, MarketView
+from ops_pipeline.stages.dispatcher.day_record import record_day
+from ops_pipeline.stages.dispatcher.exposure import Book, ContractGreeks, build_book
+from ops_pipeline.stages.dispatcher.kelly import calculate_kelly_sample
+from ops_pipeline.stages.dispatcher.plan import Decision, OrderScope, decide_entries, dte_window
+from ops_pipeline.stages.dispatcher.tiers import step_tier
+from ops_pipeline.stages.execution.gateway import Desk, send
+from ops_pipeline.stages.feature_computer.features import iv_rank_of
+from ops_pipeline.stages.telemetry.completion import complete_chain, complete_quote, years_to
+
+_DAY_TRADE_SESSIONS = 5
+_KELLY_TRADES = 1_000
+
+
+class RulesOfTier(Protocol):
+    """Gives an account's entry rules by tier."""
+
+    def __call__(self, tier: Tier) -> DispatchRules:
+        """Give them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatcherPorts:
+    """One account's entries: its desk, the market, what was written before.
+
+    `household` sums all accounts (None: one could not be read). `retry_every` spaces the judgements of
+    a refused daily signal. `tiers` are all tiers' rows, in order.
+    """
+
+    desk: Desk
+    profile: AccountProfile
+    store: Store
+    market: MarketData
+    calendar: Calendar
+    household: Callable[[], Household | None]
+    retry_every: timedelta
+    rules_hash: str
+    tiers: Sequence[TierRules]
+    live: bool = False
+
+
+def run_once(now: datetime, ports: DispatcherPorts, rules_of: RulesOfTier) -> StepReport:
+    """Take the signals that are due, judge them in order, store every verdict, send what was approved."""
+    account = ports.desk.account
+    session = ports.calendar.session_at(now)
+    if session is None:
+        return StepReport(stage="dispatcher", now=now, account=account)
+    # gather
+    keep_tier(now, session, ports, rules_of)
+    ledger = ports.desk.store.ledger(account)
+    signals = _due_signals(now, session, ledger, ports)
+    if not signals:
+        return StepReport(stage="dispatcher", now=now, account=account)
+    rules = rules_of(ledger.tier)
+    view = account_view(now, session, ports, rules)
+    markets = {signal.id: market_view(signal, view, session, ports, rules) for signal in signals}
+    # decide
+    decisions = decide_entries(
+        signals,
+        view,
+        markets,
+        rules,
+        scope=OrderScope(ports.desk.store.database_id, logical_account(ledger.broker, ledger.number)),
+        generations={s.id: ledger.next_generation(Purpose.ENTRY, s.id) for s in signals},
+    )
+    # apply
+    ports.store.put_verdicts([_row(decision, now, session, ports) for decision in decisions])
+    return _send_all(decisions, markets, now=now, session=session, ports=ports, tier=ledger.tier)
+
+
+def keep_tier(now: datetime, session: Session, ports: DispatcherPorts, rules_of: RulesOfTier) -> None:
+    """Count a session's open for the change of tier, once a session."""
+    account = ports.desk.account
+    ledger = ports.desk.store.ledger(account)
+    if ledger.tier_session == session.date or now < session.open_at:
+        return
+    try:
+        equity = ports.desk.broker.account().last_equity
+    except BrokerUnavailable:
+        return
+    wait = rules_of(ledger.tier).sizing.tier_change_sessions
+    step = step_tier(
+        ledger.tier, ledger.tier_drift, equity=equity, tiers=ports.tiers, change_sessions=wait
+    )
+    bodies: list[e.EventBody] = []
+    if step.tier is not ledger.tier:
+        reason = f"equity beyond its bounds for {wait} sessions"
+        bodies.append(e.TierChanged(tier=step.tier, session=session.date, reason=reason))
+    elif step.drift != ledger.tier_drift:
+        bodies.append(e.TierDrifted(sessions=step.drift, session=session.date))
+    ports.desk.store.commit(account, bodies, at=now)
+
+
+def account_view(
+    now: datetime, session: Session, ports: DispatcherPorts, rules: DispatchRules
+) -> AccountView:
+    """See one account as its broker and its ledger show it; None where the broker cannot be read."""
+    desk = ports.desk
+    ledger = desk.store.ledger(desk.account)
+    since = _sessions_back(ports.calendar, session.date, _DAY_TRADE_SESSIONS - 1)
+    try:
+        broker, book = desk.broker.account(), _book(ledger, now, session, ports)
+    except BrokerUnavailable:
+        broker, book = None, None
+    history = timedelta(days=rules.sizing.kelly_days)
+    trades = desk.store.trades(desk.account, since=now - history, limit=_KELLY_TRADES)
+    return AccountView(
+        now=now,
+        session=session,
+        profile=ports.profile,
+        live=ports.live,
+        tier=ledger.tier,
+        broker=broker,
+        control=ledger.control,
+        breaks=tuple(sorted(ledger.breaks)),
+        book=book,
+        day=record_day(ledger, session, day_trades_since=since),
+        kelly=calculate_kelly_sample(trades, now=now, rules=rules.sizing),
+        household=ports.household(),
+    )
+
+
+def market_view(
+    signal: Signal, view: AccountView, session: Session, ports: DispatcherPorts, rules: DispatchRules
+) -> MarketView:
+    """See one underlying: its chain completed, its features, its place in the IV year, the regime."""
+    now = view.now
+    window = dte_window(signal.strategy, rules)
+    first, last = (session.date + timedelta(days=days) for days in window)
+    chain = ports.market.chain(signal.ticker, now=now, first=first, last=last, right=signal.right)
+    if chain is not None:
+        chain = _completed(chain, session, ports)
+    day = ports.store.latest_features(signal.interval, since=session.open_at)
+    features = day.get(signal.ticker)
+    regime = ports.market.volatility_index(before=session.date)
+    return MarketView(
+        chain=chain,
+        features=features,
+        iv_rank=_iv_rank(signal.ticker, features.iv if features else None, session, ports, rules),
+        earnings=ports.market.earnings(signal.ticker, now=now),
+        hold_until=_sessions_ahead(ports.calendar, session.date, rules.tier.max_hold_sessions),
+        greeks=greeks_of(chain),
+        regime=regime,
+        regime_age=ports.calendar.count(regime.session, session.date) if regime else 0,
+    )
+
+
+def greeks_of(chain: Chain | None) -> Mapping[Occ, ContractGreeks]:
+    """Give the greeks of a completed chain's quotes that have them."""
+    if chain is None:
+        return {}
+    return {
+        occ: ContractGreeks(quote.delta, quote.vega_per_point, quote.theta_per_day)
+        for occ, quote in chain.quotes.items()
+        if quote.delta is not None and quote.vega_per_point is not None and quote.theta_per_day is not None
+    }
+
+
+def _due_signals(now: datetime, session: Session, ledger: Ledger, ports: DispatcherPorts) -> list[Signal]:
+    """Give fresh signals neither spent, nor working, nor judged too recently."""
+    fresh = ports.store.fresh_signals(now=now)
+    if not fresh:
+        return []
+    verdicts = ports.store.verdicts(ports.desk.account, session=session.date)
+    bought = {p.signal_id for p in ledger.positions.values() if p.bought}
+    working = {order.intent.key for order in ledger.live_orders if order.intent.purpose is Purpose.ENTRY}
+    due = []
+    for signal in fresh:
+        row = verdicts.get(signal.id)
+        wait = ports.retry_every if signal.interval is Interval.DAY else timedelta(0)
+        judged = row is not None and now - row.at < wait
+        if signal.id not in bought and signal.id not in working and not judged:
+            due.append(signal)
+    return due
+
+
+def _book(ledger: Ledger, now: datetime, session: Session, ports: DispatcherPorts) -> Book:
+    positions = ports.desk.broker.positions()
+    held = {position.contract.occ: position for position in ledger.open_positions}
+    spots: dict[str, Usd4] = {}
+    greeks: dict[Occ, ContractGreeks] = {}
+    for occ, quote in ports.market.quotes(list(held), now=now).items():
+        position = held[occ]
+        underlying = position.contract.underlying
+        spot = ports.market.spot(underlying, now=now)
+        if spot is None:
+            continue
+        spots[underlying] = spot.price
+        whole = complete_quote(
+            quote,
+            position.contract,
+            spot=spot.price,
+            years=_years(position, now, session, ports),
+            rate=ports.market.rate(session.date),
+            dividend_yield=ports.market.dividend_yield(underlying),
+        )
+        if whole.delta is not None and whole.vega_per_point is not None and whole.theta_per_day is not None:
+            greeks[occ] = ContractGreeks(whole.delta, whole.vega_per_point, whole.theta_per_day)
+    return build_book(positions, ledger.live_orders, greeks=greeks, spots=spots)
+
+
+def _years(position: Position, now: datetime, session: Session, ports: DispatcherPorts) -> float:
+    end = ports.calendar.session_on(position.contract.expiration)
+    return years_to(end.close_at if end else session.close_at, now)
+
+
+def _completed(chain: Chain, session: Session, ports: DispatcherPorts) -> Chain:
+    ends = {}
+    for expiration in dict.fromkeys(contract.expiration for contract in chain.contracts.values()):
+        end = ports.calendar.session_on(expiration)
+        if end is not None:
+            ends[expiration] = end.close_at
+    return complete_chain(
+        chain,
+        closes={occ: ends[c.expiration] for occ, c in chain.contracts.items() if c.expiration in ends},
+        rate=ports.market.rate(session.date),
+        dividend_yield=ports.market.dividend_yield(chain.underlying),
+    )
+
+
+def _iv_rank(
+    ticker: str, iv: float | None, session: Session, ports: DispatcherPorts, rules: DispatchRules
+) -> IvRank:
+    past = ports.store.iv_history(ticker, before=session.date, limit=rules.iv.readings_max)
+    return iv_rank_of(iv, [reading.iv for reading in past], rules=rules.iv)
+
+
+def _sessions_back(calendar: Calendar, day: date, count: int) -> date:
+    for _ in range(count):
+        day = calendar.previous(day).date
+    return day
+
+
+def _sessions_ahead(calendar: Calendar, day: date, count: int) -> date:
+    for _ in range(count):
+        day = calendar.following(day).date
+    return day
+
+
+def _row(decision: Decision, now: datetime, session: Session, ports: DispatcherPorts) -> VerdictRow:
+    signal, verdict, offer = decision.signal, decision.verdict, decision.candidate.offer
+    approved = isinstance(verdict, Approved)
+    intent = offer.intent if offer is not None else None
+    return VerdictRow(
+        signal_id=signal.id,
+        account=ports.desk.account,
+        session=session.date,
+        ticker=signal.ticker,
+        at=now,
+        approved=approved,
+        reason="approved" if isinstance(verdict, Approved) else verdict.reason,
+        gates=verdict.gates,
+        numbers=decision.candidate.numbers,
+        occ=intent.occ if intent else None,
+        qty=intent.qty if intent else 0,
+        client_order_id=intent.client_order_id if intent and approved else None,
+        rules_hash=ports.rules_hash,
+    )
+
+
+def _send_all(
+    decisions: Sequence[Decision],
+    markets: Mapping[str, MarketView],
+    *,
+    now: datetime,
+    session: Session,
+    ports: DispatcherPorts,
+    tier: Tier,
+) -> StepReport:
+    sent, failed = 0, []
+    for decision in decisions:
+        if not isinstance(decision.verdict, Approved):
+            continue
+        opened = _opened(decision, markets[decision.signal.id], session, ports, tier)
+        outcome = send(decision.verdict, desk=ports.desk, now=now, with_bodies=[opened])
+        sent += 1
+        if isinstance(outcome, Rejected):
+            failed.append(Failed(item=decision.signal.id, error=f"{outcome.code}: {outcome.message}"))
+    approved = sum(isinstance(decision.verdict, Approved) for decision in decisions)
+    return StepReport(
+        stage="dispatcher",
+        now=now,
+        account=ports.desk.account,
+        read=len(decisions),
+        decided=approved,
+        refused=len(decisions) - approved,
+        sent=sent,
+        failed=tuple(failed),
+    )
+
+
+def _opened(
+    decision: Decision, market: MarketView, session: Session, ports: DispatcherPorts, tier: Tier
+) -> e.PositionOpened:
+    offer = decision.candidate.offer
+    assert offer is not None, "an approved candidate has an offer"  # noqa: S101 - gates guarantee it
+    return e.PositionOpened(
+        position_id=offer.intent.position_id,
+        signal_id=decision.signal.id,
+        tier=tier,
+        contract=offer.contract,
+        strategy=decision.signal.strategy,
+        session=session.date,
+        entry_dte=offer.contract.days_to_expiry(session.date),
+        entry_underlying=offer.spot,
+        entry_atr=market.features.atr if market.features else None,
+        entry_iv_rank=market.iv_rank.rank,
+        entry_delta=offer.delta,
+        rolled_from=None,
+        roll_count=0,
+        exit_rules=ports.rules_hash,
+    )

@@ -1,0 +1,107 @@
+"""Completeness of bars: what to keep, what is missing, and a session's daily bar. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from ops_pipeline.domain.market import Bar, Interval, Session
+
+MINUTE = timedelta(minutes=1)
+STALE_AFTER_INTERVALS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedBar:
+    """A bar that may not be stored, and why."""
+
+    bar: Bar
+    reason: str
+
+
+def select_complete_bars(
+    bars: Sequence[Bar], *, session: Session, now: datetime
+) -> tuple[tuple[Bar, ...], tuple[RefusedBar, ...]]:
+    """Split one ticker's bars of `session` into those to store, oldest first, and those refused.
+
+    Bars that end after `now` are still forming: they are left out without a refusal. Of two bars with
+    the same end the first is kept, as the store keeps it.
+    """
+    kept: dict[datetime, Bar] = {}
+    refused: list[RefusedBar] = []
+    for bar in bars:
+        if bar.end_at > now or bar.end_at in kept:
+            continue
+        reason = fault_of_bar(bar, session)
+        if reason is None:
+            kept[bar.end_at] = bar
+        else:
+            refused.append(RefusedBar(bar=bar, reason=reason))
+    return tuple(kept[end_at] for end_at in sorted(kept)), tuple(refused)
+
+
+def fault_of_bar(bar: Bar, session: Session) -> str | None:
+    """Say what makes `bar` impossible within `session`; None for a sound bar."""
+    if bar.session != session.date:
+        return f"expected session {session.date}, was {bar.session}"
+    if bar.low <= 0:
+        return f"expected prices > 0, was low {bar.low}"
+    if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+        return f"expected low <= open, close <= high, was {bar.open} {bar.high} {bar.low} {bar.close}"
+    if bar.volume is not None and bar.volume < 0:
+        return f"expected volume >= 0, was {bar.volume}"
+    first_end = session.open_at + MINUTE if bar.interval is Interval.MINUTE else session.close_at
+    if not first_end <= bar.end_at <= session.close_at:
+        return f"expected an end in the session, was {bar.end_at.isoformat()}"
+    return None
+
+
+def calculate_session_bar(minutes: Sequence[Bar], *, session: Session, now: datetime) -> Bar | None:
+    """Aggregate a session's minute bars to its daily bar, usable from the close.
+
+    `minutes` may hold other sessions too, oldest first. None before the close and without minutes of
+    `session`; volume is None where any minute's is unknown.
+    """
+    own = [bar for bar in minutes if bar.session == session.date and bar.end_at <= session.close_at]
+    if now < session.close_at or not own:
+        return None
+    volumes = [bar.volume for bar in own if bar.volume is not None]
+    return Bar(
+        ticker=own[0].ticker,
+        interval=Interval.DAY,
+        session=session.date,
+        end_at=session.close_at,
+        open=own[0].open,
+        high=max(bar.high for bar in own),
+        low=min(bar.low for bar in own),
+        close=own[-1].close,
+        volume=sum(volumes) if len(volumes) == len(own) else None,
+    )
+
+
+def missing_minutes(bars: Sequence[Bar], *, session: Session, now: datetime) -> tuple[datetime, ...]:
+    """List the ends of minutes of `session` complete by `now` that have no bar, oldest first."""
+    present = {bar.end_at for bar in bars}
+    complete = int((min(now, session.close_at) - session.open_at) / MINUTE)
+    ends = (session.open_at + MINUTE * count for count in range(1, complete + 1))
+    return tuple(end for end in ends if end not in present)
+
+
+def missing_sessions(bars: Sequence[Bar], sessions: Sequence[Session]) -> tuple[date, ...]:
+    """List the dates of `sessions` without a daily bar, in the order of `sessions`."""
+    present = {bar.session for bar in bars}
+    return tuple(session.date for session in sessions if session.date not in present)
+
+
+def is_stale(last_end_at: datetime | None, *, interval: Interval, session: Session, now: datetime) -> bool:
+    """Tell whether the newest bar is older than it may be while `session` runs.
+
+    Minute bars: more than two intervals behind `now`, counted from the open, so that the first two
+    minutes never alarm. Daily bars: none that ended on a day before the session but after a week ago
+    is known here, so a daily bar is stale only when absent; `missing_sessions` names gaps.
+    """
+    if interval is Interval.DAY:
+        return last_end_at is None
+    if not session.open_at <= now <= session.close_at + STALE_AFTER_INTERVALS * MINUTE:
+        return False
+    newest = session.open_at if last_end_at is None else max(last_end_at, session.open_at)
+    return min(now, session.close_at) - newest > STALE_AFTER_INTERVALS * MINUTE
