@@ -4,7 +4,14 @@ from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from ops_pipeline.app.settings import Settings
-from ops_pipeline.domain.accounts import AccountProfile, BrokerAccount, ControlLevel, DayTradePolicy, Mode, Tier
+from ops_pipeline.domain.accounts import (
+    AccountProfile,
+    BrokerAccount,
+    ControlLevel,
+    DayTradePolicy,
+    Mode,
+    Tier,
+)
 from ops_pipeline.domain.features import FeatureRow, IvRank, IvStatus
 from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.instruments import OptionContract, Right, format_occ, parse_occ
@@ -37,6 +44,7 @@ SESSION = Session(
 NOW = datetime(2026, 8, 18, 15, 30, tzinfo=UTC)
 SCOPE = OrderScope(database_id="ab12cd34", account="paper|PA1")
 SETTINGS = Settings()
+NO_GREEKS = GreekTotals(0, 0, 0)
 
 
 def usd(text: str | int) -> Usd4:
@@ -57,7 +65,9 @@ def rules_of(tier: Tier = Tier.MEDIUM) -> DispatchRules:
     )
 
 
-def contract_of(strike: str = "200", *, days: int = 3, right: Right = Right.CALL, ticker: str = "AAPL") -> OptionContract:
+def contract_of(
+    strike: str = "200", *, days: int = 3, right: Right = Right.CALL, ticker: str = "AAPL"
+) -> OptionContract:
     return parse_occ(format_occ(ticker, DAY + timedelta(days=days), right, usd(strike)))
 
 
@@ -199,13 +209,13 @@ def account_of(equity: str = "24000", *, tier: Tier = Tier.MEDIUM) -> AccountVie
     )
 
 
-def market_of(*, strategy: Strategy = Strategy.DAY, ticker: str = "AAPL", right: Right = Right.CALL) -> MarketView:
+def market_of(
+    *, strategy: Strategy = Strategy.DAY, ticker: str = "AAPL", right: Right = Right.CALL
+) -> MarketView:
     contract = contract_of(days=3 if strategy is Strategy.DAY else 38, ticker=ticker, right=right)
     return MarketView(
         chain=chain_of((contract, quote_of(contract))),
-        features=features_of(
-            ticker, interval=Interval.MINUTE if strategy is Strategy.DAY else Interval.DAY
-        ),
+        features=features_of(ticker, interval=Interval.MINUTE if strategy is Strategy.DAY else Interval.DAY),
         iv_rank=iv_rank_of(),
         earnings=None,
         hold_until=date(2026, 9, 30),
@@ -220,7 +230,7 @@ def line_of(
     premium: str = "1",
     *,
     right: Right = Right.CALL,
-    greeks: GreekTotals | None = GreekTotals(0, 0, 0),
+    greeks: GreekTotals | None = NO_GREEKS,
     strike: str = "50",
 ) -> Line:
     return Line(

@@ -198,7 +198,10 @@ class TelemetryStore(Protocol):
         """Give the newest `count` bars with end_at <= now, oldest first."""
 
     def add_iv_readings(self, readings: Sequence[IvReading]) -> None:
-        """Store readings, one per (ticker, session, source)."""
+        """Store readings, one per (ticker, session, source): the newest of a session stands."""
+
+    def iv_reading(self, ticker: str, session: date) -> IvReading | None:
+        """Give the session's own reading so far; None while there is none."""
 
     def iv_history(self, ticker: str, *, before: date, limit: int) -> Sequence[IvReading]:
         """Give our own readings of sessions before `before`, oldest first, at most `limit`."""

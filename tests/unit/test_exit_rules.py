@@ -119,6 +119,24 @@ def test_the_trailing_stop_of_meta_holds_at_35_and_exits_at_34_28():
     assert holds.message == exits.message == "Trailed from peak $40.00, stop $34.29"
 
 
+def test_the_trailing_stop_is_touched_at_its_very_level():
+    position = held("10.00", peak="25.00", trail_count=2)
+    assert check_trailing_stop(position, marks("21.25"), DEFAULT)[0].met
+    assert not check_trailing_stop(position, marks("21.2501"), DEFAULT)[0].met
+
+
+def test_a_level_between_two_prices_is_shown_as_the_first_that_reaches_it():
+    # Average 1.006666...: +75 % is 1.7616666..., -25 % is 0.755.
+    position = held("1.00", qty=3)._replace(cost=(10_000 + 2 * 10_100) * 100)
+    market = marks("1.00")
+    assert the(ExitReason.SECOND_TARGET, position, market).level == 17_617
+    assert the(ExitReason.STOP_LOSS, position, market).level == 7_550
+
+
+def test_a_mark_nobody_bids_for_is_no_peak():
+    assert observe(held("10.00"), marks("12.00")._replace(bid=-1), DEFAULT).peak == 100_000
+
+
 def test_the_trailing_stop_needs_two_marks():
     first = observe(held("17.15", peak="40.00"), marks("34.28"), DEFAULT)
     assert not check_trailing_stop(first, marks("34.28"), DEFAULT)[0].met
@@ -218,7 +236,16 @@ def test_an_unknown_underlying_is_skipped_and_said():
 
 @pytest.mark.parametrize(
     ("entry_dte", "dte", "triggers"),
-    [(45, 7, True), (45, 8, False), (10, 5, True), (10, 6, False), (7, 3, True), (7, 4, False), (1, 0, True)],
+    [
+        (45, 7, True),
+        (45, 8, False),
+        (10, 5, True),
+        (10, 6, False),
+        (7, 3, True),
+        (7, 4, False),
+        (1, 0, True),
+        (0, 0, False),
+    ],
 )
 def test_theta_risk_starts_at_seven_days_or_half_of_the_entrys(entry_dte, dte, triggers):
     position = held("10.00", entry_dte=entry_dte, dte=dte)

@@ -14,9 +14,9 @@ from ops_pipeline.domain.pricing.european import (
 )
 
 # Barone-Adesi and Whaley's formula is itself up to 0.04 off a fine tree on these rows; that of
-# Bjerksund and Stensland is a lower bound, up to 0.03 below.
+# Bjerksund and Stensland is a lower bound, up to 0.04 below the tree.
 WHALEY_ERROR = 0.04
-STENSLAND_ERROR = 0.03
+STENSLAND_ERROR = 0.04
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -39,10 +39,12 @@ def test_american_values_meet_the_barone_adesi_whaley_table_within_its_own_error
         assert american_value(*arguments(row)) == pytest.approx(float(row["value"]), abs=WHALEY_ERROR), row
 
 
-def test_american_values_meet_the_bjerksund_stensland_table_within_its_own_error(shared_data):
+def test_american_values_lie_above_the_bjerksund_stensland_table_by_its_own_error(shared_data):
     for row in rows(shared_data / "golden" / "haug_american_bjerksund_stensland.csv"):
-        expected = pytest.approx(float(row["value"]), abs=STENSLAND_ERROR)
-        assert american_value(*arguments(row)) == expected, row
+        # At a volatility of 1000 % the formula misses the precise value, 99.2035, by 4.3.
+        error = STENSLAND_ERROR if float(row["vol"]) < 2.0 else 4.4
+        above = american_value(*arguments(row)) - float(row["value"])
+        assert -1e-4 <= above <= error, row
 
 
 def test_european_greeks_meet_vollibs_table(shared_data):

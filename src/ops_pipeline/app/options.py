@@ -196,7 +196,7 @@ class GateOptions(Options):
 class OrderOptions(Options):
     """How orders walk to their fill (RULEBOOK 4)."""
 
-    entry_steps: int = Field(3, gt=0)
+    entry_steps: int = Field(3, ge=0)
     entry_step_s: int = Field(10, gt=0)
     entry_cancel_after_s: int = Field(45, gt=0)
     entry_over_mid_bp: int = Field(500, ge=0)
@@ -290,6 +290,14 @@ class WorldOptions(Options):
     first_session: str = "2026-01-05"
     sessions: int = Field(30, gt=0)
     underlyings: int = Field(10, ge=8)
+
+
+class CadenceOptions(Options):
+    """How often the dearer reads are made, in minutes."""
+
+    iv_minutes: int = Field(60, gt=0)
+    daily_minutes: int = Field(5, gt=0)
+    retry_minutes: int = Field(60, ge=0)
 
 
 class OperatorCommand(Options):

@@ -1,4 +1,4 @@
-"""The one frozen settings tree, read from defaults, a TOML file and `OPS__...`; gives each stage its rules."""
+"""The one frozen settings tree, read from defaults, a TOML file and `OPS__...`; gives each stage its rules. Shell."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     watchlist: o.WatchlistOptions = o.WatchlistOptions()
     signals: o.SignalOptions = o.SignalOptions()
     world: o.WorldOptions = o.WorldOptions()
+    cadence: o.CadenceOptions = o.CadenceOptions()
     operator: tuple[o.OperatorCommand, ...] = Field(default=())
 
     @classmethod

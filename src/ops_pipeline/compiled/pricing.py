@@ -69,17 +69,19 @@ def imply_chain(terms: ChainTerms, price: Floats, *, american: bool) -> Floats:
 
 
 def _aligned(terms: ChainTerms, column: Floats, name: str) -> tuple[ChainTerms, Floats]:
-    floats = [np.ascontiguousarray(part, dtype=np.float64) for part in (*terms[:5], column)]
+    columns = (terms.spot, terms.strike, terms.years, terms.rate, terms.dividend_yield, column)
+    floats = [np.ascontiguousarray(part, dtype=np.float64) for part in columns]
     right = np.ascontiguousarray(terms.right, dtype=np.int64)
     lengths = [part.shape for part in (*floats, right)]
     if len(lengths[0]) != 1 or len(set(lengths)) != 1:
         names = (*ChainTerms._fields[:5], name, "right")
         found = ", ".join(f"{key} {shape}" for key, shape in zip(names, lengths, strict=True))
         raise ValueError(f"chain columns: expected one length, was {found}")
-    return ChainTerms(*floats[:5], right), floats[5]
+    spot, strike, years, rate, dividend_yield, last = floats
+    return ChainTerms(spot, strike, years, rate, dividend_yield, right), last
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _european_values(t: ChainTerms, volatility: Floats) -> Floats:
     out = np.empty(volatility.size)
     for i in range(volatility.size):
@@ -95,7 +97,7 @@ def _european_values(t: ChainTerms, volatility: Floats) -> Floats:
     return out
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _american_values(t: ChainTerms, volatility: Floats) -> Floats:
     out = np.empty(volatility.size)
     for i in range(volatility.size):
@@ -111,7 +113,7 @@ def _american_values(t: ChainTerms, volatility: Floats) -> Floats:
     return out
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _european_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
     out = np.empty((5, volatility.size))
     for i in range(volatility.size):
@@ -129,7 +131,7 @@ def _european_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
     return out
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _american_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
     out = np.empty((5, volatility.size))
     for i in range(volatility.size):
@@ -147,7 +149,7 @@ def _american_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
     return out
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _european_implied(t: ChainTerms, price: Floats) -> Floats:
     out = np.empty(price.size)
     for i in range(price.size):
@@ -163,7 +165,7 @@ def _european_implied(t: ChainTerms, price: Floats) -> Floats:
     return out
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _american_implied(t: ChainTerms, price: Floats) -> Floats:
     out = np.empty(price.size)
     for i in range(price.size):

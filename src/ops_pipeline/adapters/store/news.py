@@ -43,6 +43,11 @@ class NewsSlice:
         rows = [{**NEWS.row(item), "classified": 0} for item in items]
         return self._database.insert(NEWS_ITEMS, rows, on_conflict="ignore")
 
+    def enrich_news(self, items: Sequence[NewsItem]) -> None:
+        """Take over more ticker hints of known items; they are to be classified again."""
+        rows = [{**NEWS.row(item), "classified": 0} for item in items]
+        self._database.insert(NEWS_ITEMS, rows, on_conflict="update")
+
     def news_since(self, since: datetime) -> Sequence[NewsItem]:
         """Give items published since, oldest first."""
         return tuple(NEWS.value(row) for row in self._database.dicts(_SINCE, since_us=micros(since)))

@@ -63,6 +63,11 @@ class Codec(Generic[Value]):
             else:
                 self._parts.append((field.name, column_of(field.name), *_converters(hint)))
 
+    def columns(self) -> set[str]:
+        """Name the columns a value takes."""
+        nested = (codec.columns() for _, codec in self._nested)
+        return {column for _, column, _, _ in self._parts}.union(*nested)
+
     def row(self, value: Value) -> Row:
         """Give the columns of a value."""
         row: Row = {}

@@ -59,6 +59,7 @@ IV_HISTORY = table(
     text("source", key=True),
     number("at_us"),
     real("iv"),
+    real("median_spread", null=True),
 )
 
 FEATURES = table(

@@ -107,6 +107,10 @@ class SqlStore:
     def add_news(self, items: Sequence[NewsItem]) -> int:
         return self._news.add_news(items)
 
+    def enrich_news(self, items: Sequence[NewsItem]) -> None:
+        """Take over more ticker hints of known items; they are to be classified again."""
+        self._news.enrich_news(items)
+
     def news_since(self, since: datetime) -> Sequence[NewsItem]:
         return self._news.news_since(since)
 
@@ -130,6 +134,10 @@ class SqlStore:
 
     def add_iv_readings(self, readings: Sequence[IvReading]) -> None:
         self._telemetry.add_iv_readings(readings)
+
+    def iv_reading(self, ticker: str, session: date) -> IvReading | None:
+        """Give the session's own reading so far; None while there is none."""
+        return self._telemetry.iv_reading(ticker, session)
 
     def iv_history(self, ticker: str, *, before: date, limit: int) -> Sequence[IvReading]:
         return self._telemetry.iv_history(ticker, before=before, limit=limit)

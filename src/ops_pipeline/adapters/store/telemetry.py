@@ -32,6 +32,12 @@ _IV_BEFORE = (
     .order_by(_I.session.desc(), _I.source.desc())
     .limit(bindparam("most", type_=NUMBER))
 )
+_IV_ON = (
+    select(IV_HISTORY)
+    .where(_I.ticker == bindparam("of_ticker"), _I.session == bindparam("on_day"))
+    .order_by(_I.source.desc())
+    .limit(1)
+)
 _FOREVER_US = 1 << 62
 
 
@@ -43,6 +49,7 @@ class TelemetrySlice:
         self._token: object = None
         self._tails: dict[tuple[str, Interval], _Tail] = {}
         self._years: dict[tuple[str, date, int], tuple[IvReading, ...]] = {}
+        self._today: dict[tuple[str, date], IvReading | None] = {}
 
     def add_bars(self, bars: Sequence[Bar]) -> None:
         """Store complete bars; a bar already stored is left as it is."""
@@ -77,6 +84,7 @@ class TelemetrySlice:
         rows = [IV_READING.row(reading) for reading in readings]
         self._database.insert(IV_HISTORY, rows, on_conflict="update")
         self._years.clear()
+        self._today.clear()
 
     def iv_history(self, ticker: str, *, before: date, limit: int) -> Sequence[IvReading]:
         """Give our own readings of sessions before `before`, oldest first, at most `limit`."""
@@ -89,12 +97,22 @@ class TelemetrySlice:
             self._years[key] = tuple(IV_READING.value(row) for row in reversed(found))
         return self._years[key]
 
+    def iv_reading(self, ticker: str, session: date) -> IvReading | None:
+        """Give the session's own reading so far; None while there is none."""
+        self._trust()
+        key = (ticker, session)
+        if key not in self._today:
+            found = self._database.dicts(_IV_ON, of_ticker=ticker, on_day=session.isoformat())
+            self._today[key] = IV_READING.value(found[0]) if found else None
+        return self._today[key]
+
     def _trust(self) -> None:
         token = self._database.freshness()
         if token != self._token:
             self._token = token
             self._tails.clear()
             self._years.clear()
+            self._today.clear()
 
     def _is_known(self, bar: Bar) -> bool:
         tail = self._tails.get((bar.ticker, bar.interval))

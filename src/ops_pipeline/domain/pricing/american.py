@@ -70,9 +70,7 @@ def _unit_put_value(
 
 
 @kernel
-def _premium(
-    log_spot: float, spot: float, boundary: ExerciseBoundary, terms: PutTerms
-) -> float:
+def _premium(log_spot: float, spot: float, boundary: ExerciseBoundary, terms: PutTerms) -> float:
     """Give what early exercise adds: interest on the strike less the yield on the stock."""
     total = 0.0
     drift = (terms.rate - terms.dividend_yield) * terms.years
@@ -92,9 +90,7 @@ def _premium(
 
 
 @kernel
-def _unit_put(
-    spot: float, years: float, rate: float, dividend_yield: float, volatility: float
-) -> UnitPut:
+def _unit_put(spot: float, years: float, rate: float, dividend_yield: float, volatility: float) -> UnitPut:
     """Give value, slope and curvature at once; `years` and `volatility` > 0."""
     deviation = volatility * math.sqrt(years)
     log_spot = math.log(spot)

@@ -92,9 +92,7 @@ def _through(
 
 
 @kernel
-def _coefficient(
-    order: int, h0: float, h1: float, h2: float, h3: float, h4: float, h5: float
-) -> float:
+def _coefficient(order: int, h0: float, h1: float, h2: float, h3: float, h4: float, h5: float) -> float:
     row = _ROWS[order]
     return row[0] * h0 + row[1] * h1 + row[2] * h2 + row[3] * h3 + row[4] * h4 + row[5] * h5
 

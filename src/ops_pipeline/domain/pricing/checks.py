@@ -73,9 +73,7 @@ def _check_terms(
         raise ValueError(f"right must be +1 (call) or -1 (put), was {right}")
 
 
-def _check(
-    name: str, value: float, *, lowest: float, highest: float, open_below: bool = False
-) -> None:
+def _check(name: str, value: float, *, lowest: float, highest: float, open_below: bool = False) -> None:
     """Refuse a value outside [lowest, highest], or at `lowest` where that end is open; NaN too."""
     if not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, was {value}")

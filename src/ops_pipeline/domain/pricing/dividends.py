@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ops_pipeline.domain.pricing.american import american_value
 from ops_pipeline.domain.pricing.european import european_value
+
+_TREE_STEPS = 150
 
 
 class CashDividend(NamedTuple):
@@ -35,9 +36,7 @@ def present_value(dividends: Sequence[CashDividend], *, years: float, rate: floa
     )
 
 
-def equivalent_yield(
-    spot: float, dividends: Sequence[CashDividend], *, years: float, rate: float
-) -> float:
+def equivalent_yield(spot: float, dividends: Sequence[CashDividend], *, years: float, rate: float) -> float:
     """Give the continuous yield with the same forward; dividends worth the spot raise ValueError."""
     _require_positive("years", years)
     lost = present_value(dividends, years=years, rate=rate)
@@ -58,23 +57,44 @@ def american_value_with_dividends(
 ) -> float:
     """Give the value where dividends are known in cash; volatility is that of spot less dividends.
 
-    Calls: the best of holding to expiry and exercising just before one of the dividends (Black
-    1975). Puts: the spot less the present value of the dividends, exercised at any time.
+    A tree of the spot less what the dividends are worth now; its last step is the closed European
+    value, which smooths the tree. `years` and `volatility` > 0.
     """
+    _require_positive("years", years)
+    _require_positive("volatility", volatility)
     lost = present_value(dividends, years=years, rate=rate)
     if not 0.0 <= lost < spot:
         raise ValueError(f"dividends: expected a present value in [0, {spot}), was {lost}")
-    if right < 0:
-        held = american_value(spot - lost, strike, years, rate, 0.0, volatility, right)
-        return max(held, strike - spot)
-    best = max(spot - strike, european_value(spot - lost, strike, years, rate, 0.0, volatility, right))
-    for paid in dividends:
-        if 0.0 < paid.years <= years:
-            earlier = [other for other in dividends if other.years < paid.years]
-            left = spot - present_value(earlier, years=paid.years, rate=rate)
-            candidate = european_value(left, strike, paid.years, rate, 0.0, volatility, right)
-            best = max(best, candidate)
-    return best
+    step = years / _TREE_STEPS
+    up = math.exp(volatility * math.sqrt(step))
+    discount = math.exp(-rate * step)
+    rise = (1.0 / discount - 1.0 / up) / (up - 1.0 / up)
+    if not 0.0 < rise < 1.0:
+        raise ValueError(f"volatility must exceed the drift of a tree step, was {volatility}")
+    up_weight, down_weight = discount * rise, discount * (1.0 - rise)
+    values: list[float] = []
+    for level in range(_TREE_STEPS - 1, -1, -1):
+        bare = (spot - lost) * up**-level
+        paid_later = _worth_at(level * step, dividends, years=years, rate=rate)
+        stocks = [bare * up ** (2 * index) for index in range(level + 1)]
+        if not values:
+            held = [european_value(s, strike, step, rate, 0.0, volatility, right) for s in stocks]
+        else:
+            held = [
+                down_weight * low + up_weight * high for low, high in zip(values, values[1:], strict=False)
+            ]
+        exercised = [right * (stock + paid_later - strike) for stock in stocks]
+        values = [max(pair) for pair in zip(held, exercised, strict=True)]
+    return values[0]
+
+
+def _worth_at(now: float, dividends: Sequence[CashDividend], *, years: float, rate: float) -> float:
+    """Discount to `now` the dividends still to come; one due now has not been paid yet."""
+    return math.fsum(
+        paid.amount * math.exp(-rate * (paid.years - now))
+        for paid in dividends
+        if now <= paid.years <= years and paid.years > 0.0
+    )
 
 
 def _require_positive(name: str, value: float) -> None:

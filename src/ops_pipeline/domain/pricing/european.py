@@ -158,9 +158,7 @@ def european_theta_per_day(
     right: int,
 ) -> float:
     """Give the change of value per calendar day that passes; mostly negative."""
-    return european_greeks(
-        spot, strike, years, rate, dividend_yield, volatility, right
-    ).theta_per_day
+    return european_greeks(spot, strike, years, rate, dividend_yield, volatility, right).theta_per_day
 
 
 @kernel

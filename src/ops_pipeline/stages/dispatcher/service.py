@@ -9,14 +9,15 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import AccountProfile, Tier
 from ops_pipeline.domain.features import IvRank
 from ops_pipeline.domain.ids import logical_account
+from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Chain, Interval, Session
 from ops_pipeline.domain.orders import Approved, Purpose, Rejected
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import Failed, StepReport, VerdictRow
 from ops_pipeline.domain.rules import TierRules
-from ops_pipeline.domain.signals import Signal
-from ops_pipeline.domain.units import Occ, Usd4
+from ops_pipeline.domain.signals import Signal, Strategy
+from ops_pipeline.domain.units import Occ, SignalId, Usd4
 from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, Store
 from ops_pipeline.stages.dispatcher.context import AccountView, DispatchRules, Household, MarketView
 from ops_pipeline.stages.dispatcher.day_record import record_day
@@ -99,9 +100,7 @@ def keep_tier(now: datetime, session: Session, ports: DispatcherPorts, rules_of:
     except BrokerUnavailable:
         return
     wait = rules_of(ledger.tier).sizing.tier_change_sessions
-    step = step_tier(
-        ledger.tier, ledger.tier_drift, equity=equity, tiers=ports.tiers, change_sessions=wait
-    )
+    step = step_tier(ledger.tier, ledger.tier_drift, equity=equity, tiers=ports.tiers, change_sessions=wait)
     bodies: list[e.EventBody] = []
     if step.tier is not ledger.tier:
         reason = f"equity beyond its bounds for {wait} sessions"
@@ -143,21 +142,47 @@ def account_view(
 def market_view(
     signal: Signal, view: AccountView, session: Session, ports: DispatcherPorts, rules: DispatchRules
 ) -> MarketView:
-    """See one underlying: its chain completed, its features, its place in the IV year, the regime."""
-    now = view.now
-    window = dte_window(signal.strategy, rules)
-    first, last = (session.date + timedelta(days=days) for days in window)
-    chain = ports.market.chain(signal.ticker, now=now, first=first, last=last, right=signal.right)
-    if chain is not None:
-        chain = _completed(chain, session, ports)
-    day = ports.store.latest_features(signal.interval, since=session.open_at)
-    features = day.get(signal.ticker)
+    """See a signal's underlying; one below the account's confidence asks for no chain."""
+    tier = rules.tier
+    day = signal.strategy is Strategy.DAY
+    chain = None
+    if signal.confidence >= (tier.confidence_day if day else tier.confidence_swing):
+        first, last = (session.date + timedelta(days=days) for days in dte_window(signal.strategy, rules))
+        chain = chain_between(signal.ticker, first, last, signal.right, view.now, session, ports)
+    return view_around(chain, signal.ticker, signal.interval, view.now, session, ports, rules)
+
+
+def chain_between(
+    ticker: str,
+    first: date,
+    last: date,
+    right: Right,
+    now: datetime,
+    session: Session,
+    ports: DispatcherPorts,
+) -> Chain | None:
+    """Fetch the whole chain of one right expiring in [first, last], completed; None where there is none."""
+    chain = ports.market.chain(ticker, now=now, first=first, last=last, right=right)
+    return None if chain is None else _completed(chain, session, ports)
+
+
+def view_around(
+    chain: Chain | None,
+    ticker: str,
+    interval: Interval,
+    now: datetime,
+    session: Session,
+    ports: DispatcherPorts,
+    rules: DispatchRules,
+) -> MarketView:
+    """See what stands beside a chain: features, the place in the IV year, earnings, the regime."""
+    features = ports.store.latest_features(interval, since=session.open_at).get(ticker)
     regime = ports.market.volatility_index(before=session.date)
     return MarketView(
         chain=chain,
         features=features,
-        iv_rank=_iv_rank(signal.ticker, features.iv if features else None, session, ports, rules),
-        earnings=ports.market.earnings(signal.ticker, now=now),
+        iv_rank=_iv_rank(ticker, features.iv if features else None, session, ports, rules),
+        earnings=ports.market.earnings(ticker, now=now),
         hold_until=_sessions_ahead(ports.calendar, session.date, rules.tier.max_hold_sessions),
         greeks=greeks_of(chain),
         regime=regime,
@@ -177,8 +202,12 @@ def greeks_of(chain: Chain | None) -> Mapping[Occ, ContractGreeks]:
 
 
 def _due_signals(now: datetime, session: Session, ledger: Ledger, ports: DispatcherPorts) -> list[Signal]:
-    """Give fresh signals neither spent, nor working, nor judged too recently."""
-    fresh = ports.store.fresh_signals(now=now)
+    """Give the newest fresh signal of each ticker and interval, unless spent, working or judged lately.
+
+    A refusal for confidence stands: a signal's confidence never changes.
+    """
+    newest = {(s.ticker, s.interval): s for s in sorted(ports.store.fresh_signals(now=now), key=_as_of)}
+    fresh = list(newest.values())
     if not fresh:
         return []
     verdicts = ports.store.verdicts(ports.desk.account, session=session.date)
@@ -188,10 +217,14 @@ def _due_signals(now: datetime, session: Session, ledger: Ledger, ports: Dispatc
     for signal in fresh:
         row = verdicts.get(signal.id)
         wait = ports.retry_every if signal.interval is Interval.DAY else timedelta(0)
-        judged = row is not None and now - row.at < wait
+        judged = row is not None and (row.reason == "confidence" or now - row.at < wait)
         if signal.id not in bought and signal.id not in working and not judged:
             due.append(signal)
     return due
+
+
+def _as_of(signal: Signal) -> tuple[datetime, str]:
+    return signal.as_of, signal.id
 
 
 def _book(ledger: Ledger, now: datetime, session: Session, ports: DispatcherPorts) -> Book:
@@ -242,7 +275,12 @@ def _iv_rank(
     ticker: str, iv: float | None, session: Session, ports: DispatcherPorts, rules: DispatchRules
 ) -> IvRank:
     past = ports.store.iv_history(ticker, before=session.date, limit=rules.iv.readings_max)
-    return iv_rank_of(iv, [reading.iv for reading in past], rules=rules.iv)
+    return iv_rank_of(
+        iv,
+        [reading.iv for reading in past],
+        min_days=rules.iv.readings_min,
+        max_days=rules.iv.readings_max,
+    )
 
 
 def _sessions_back(calendar: Calendar, day: date, count: int) -> date:
@@ -280,7 +318,7 @@ def _row(decision: Decision, now: datetime, session: Session, ports: DispatcherP
 
 def _send_all(
     decisions: Sequence[Decision],
-    markets: Mapping[str, MarketView],
+    markets: Mapping[SignalId, MarketView],
     *,
     now: datetime,
     session: Session,
@@ -313,7 +351,7 @@ def _opened(
     decision: Decision, market: MarketView, session: Session, ports: DispatcherPorts, tier: Tier
 ) -> e.PositionOpened:
     offer = decision.candidate.offer
-    assert offer is not None, "an approved candidate has an offer"  # noqa: S101 - gates guarantee it
+    assert offer is not None, "an approved candidate has an offer"
     return e.PositionOpened(
         position_id=offer.intent.position_id,
         signal_id=decision.signal.id,

@@ -146,9 +146,7 @@ def calculate_budget(
         shaped=shaped,
         rooms=rooms,
         amount=max(0, tightest.left) if by_room else shaped,
-        binding=tightest.cap
-        if by_room
-        else ("kelly" if no_edge and not probe else _binding_factor(base, factors)),
+        binding=tightest.cap if by_room else by_size,
         probe=probe,
     )
 

@@ -198,8 +198,7 @@ def completions(ledger: Ledger, *, stepping: frozenset[str]) -> list[e.EventBody
         live = any(order.is_live for order in orders)
         if live or not orders:
             continue
-        entering = position.original_qty == 0 and position.rolled_from is None
-        if entering and any(order.intent.key in stepping for order in orders):
+        if position.original_qty == 0 and any(order.intent.key in stepping for order in orders):
             continue
         bodies += _completion(position, orders)
     return bodies

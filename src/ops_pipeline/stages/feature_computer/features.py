@@ -5,12 +5,13 @@ None, never 0. Averages, distances and changes are Usd4 as floats, returns and r
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
-from operator import mul
+from operator import attrgetter
 from typing import NamedTuple
 
 from ops_pipeline.domain.features import FeatureRow, IvRank, IvStatus
@@ -211,22 +212,17 @@ def _require_complete(bar: Bar, now: datetime) -> None:
 
 
 def _bars_of_last_session(bars: Sequence[Bar]) -> Sequence[Bar]:
-    session = bars[-1].session
-    start = len(bars)
-    while start > 0 and bars[start - 1].session == session:
-        start -= 1
-    return bars[start:]
+    return bars[bisect_left(bars, bars[-1].session, key=attrgetter("session")) :]
 
 
 def _vwap(bars: Sequence[Bar]) -> float | None:
     """Give the volume-weighted mean of typical prices; None with an unknown or no volume."""
     volumes = [bar.volume for bar in bars if bar.volume is not None]
     total = sum(volumes)
-    if len(volumes) < len(bars) or total <= 0:
+    if len(volumes) < len(bars):
         return None
-    prices = [bar.high + bar.low + bar.close for bar in bars]
-    turnover: int = sum(map(mul, prices, volumes))
-    return turnover / (3 * total)
+    turnovers = [(bar.high + bar.low + bar.close) * volume for bar, volume in zip(bars, volumes, strict=True)]
+    return sum(turnovers) / (3 * total) if total > 0 else None
 
 
 def _row(window: _Window, *, day: DayContext, news: NewsReading, now: datetime, chop_bars: int) -> FeatureRow:

@@ -6,7 +6,7 @@ plain additions: the builtin `sum` compensates on some Python versions and would
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from operator import truediv
 
 from ops_pipeline.domain.units import kernel, round_event_float
 
@@ -40,7 +40,7 @@ def return_over(closes: Sequence[int], bars: int) -> float | None:
 
 def log_returns(closes: Sequence[int]) -> list[float]:
     """Give ln(close / previous close) of consecutive closes > 0, one fewer than closes."""
-    return [math.log(after / before) for before, after in pairwise(closes)]
+    return list(map(math.log, map(truediv, closes[1:], closes)))
 
 
 def deviation(values: Sequence[float]) -> float:

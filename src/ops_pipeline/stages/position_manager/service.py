@@ -51,7 +51,7 @@ class ManagerPorts:
 class Roller(Protocol):
     """Carries a roll on by one step."""
 
-    def __call__(self, position: Position, decision: ExitDecision, *, now: datetime, session: Session) -> str:
+    def __call__(self, position: Position, *, now: datetime, session: Session) -> str:
         """Plan or continue the roll of `position`; give what came of it."""
 
 
@@ -82,7 +82,12 @@ def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepRep
     session = ports.calendar.session_at(now)
     ledger = desk.store.ledger(desk.account)
     held = [position for position in ledger.open_positions if position.qty > 0]
-    if session is None or not held or not session.open_at <= now <= session.close_at:
+    emptied = [
+        ledger.positions[roll.position_id]
+        for roll in ledger.rolls.values()
+        if roll.is_live and not ledger.positions[roll.position_id].qty
+    ]
+    if session is None or not (held or emptied) or not session.open_at <= now <= session.close_at:
         return StepReport(stage="position_manager", now=now, account=desk.account)
     # gather
     quotes = ports.market.quotes([position.contract.occ for position in held], now=now)
@@ -95,6 +100,8 @@ def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepRep
             sent += _apply(watched, now=now, session=session, ports=ports, rules=rules)
         except (BrokerUnavailable, ValueError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
+    for position in emptied:
+        ports.roller(position, now=now, session=session)
     if samples:
         ports.snapshots.add_marks(samples)
     return StepReport(
@@ -191,12 +198,14 @@ def _apply(
             return _send(watched, action.decision, now=now, session=session, desk=desk, rules=rules)
         case ExitActionKind.CANCEL:
             exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
+            if _is_rolling(position, desk):
+                ports.roller(position, now=now, session=session)
         case ExitActionKind.WAIT:
             exits.reprice_when_due(position, desk=desk, now=now, rules=rules.orders)
-            if _is_rolling(position, desk) and action.decision is not None:
-                ports.roller(position, action.decision, now=now, session=session)
-        case ExitActionKind.ROLL if action.decision is not None:
-            ports.roller(position, action.decision, now=now, session=session)
+            if _is_rolling(position, desk):
+                ports.roller(position, now=now, session=session)
+        case ExitActionKind.ROLL:
+            ports.roller(position, now=now, session=session)
         case _:
             pass
     return 0

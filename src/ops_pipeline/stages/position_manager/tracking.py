@@ -30,7 +30,7 @@ class Tracking(NamedTuple):
 @kernel
 def next_peak(held: Held, marks: Marks, rules: ExitRules) -> int:
     """Give the peak: raised by a confirmed mark whose bid gains nearly as much, never lowered."""
-    if not has_mark(held, marks) or marks.bid < 0 or marks.mark <= held.peak:
+    if not has_mark(held, marks) or marks.mark <= held.peak:
         return held.peak
     given_up = (marks.mark - marks.bid) * held.bought * held.multiplier
     return marks.mark if given_up * 10_000 <= rules.executable_slack * held.cost else held.peak

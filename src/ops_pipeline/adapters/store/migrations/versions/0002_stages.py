@@ -66,6 +66,7 @@ table(
     text("source", key=True),
     number("at_us"),
     real("iv"),
+    real("median_spread", null=True),
 )
 
 table(

@@ -1,0 +1,222 @@
+"""The composition root: builds a run's parts from its settings. Shell."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.calendar.sessions import SessionCalendar
+from ops_pipeline.adapters.simulator.book import Book
+from ops_pipeline.adapters.simulator.broker import SimulatedBroker
+from ops_pipeline.adapters.simulator.matching import MatchRules
+from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
+from ops_pipeline.adapters.simulator.world import World
+from ops_pipeline.adapters.simulator.world_rules import WorldRules
+from ops_pipeline.adapters.store.store import SqlStore, open_store
+from ops_pipeline.app.settings import Settings
+from ops_pipeline.domain.accounts import AccountProfile
+from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
+from ops_pipeline.domain.fees import fee_rules_on, fill_fees
+from ops_pipeline.domain.market import Interval
+from ops_pipeline.domain.units import AccountId, Usd4, to_usd4
+from ops_pipeline.engine.clock import SimulatedClock
+from ops_pipeline.engine.drive import BEFORE_OPEN
+from ops_pipeline.engine.tick import Engine
+from ops_pipeline.engine.wiring import Cadences, Parts, Wiring
+from ops_pipeline.ports import Clock, MarketData, NewsSource, TextModel
+from ops_pipeline.stages.classifier.tickers import Universe, build_universe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """A run ready to be driven."""
+
+    settings: Settings
+    store: SqlStore
+    wiring: Wiring
+    engine: Engine
+    clock: Clock
+    calendar: SessionCalendar
+    market: MarketData
+    brokers: Mapping[AccountId, SimulatedBroker]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """The outside a run trades in: prices, headlines, symbols and company names."""
+
+    data: MarketData
+    news: NewsSource
+    symbols: tuple[str, ...]
+    universe: Universe
+    recorded: bool
+    match: MatchRules
+
+
+def simulated_market(settings: Settings, calendar: SessionCalendar) -> Market:
+    """Build the embedded world."""
+    first = date.fromisoformat(settings.world.first_session)
+    names = DEFAULT_NAMES[: settings.world.underlyings]
+    world = World(WorldRules(seed=settings.world.seed, first_session=first, names=names), calendar)
+    companies = {name.ticker: name.company for name in names}
+    symbols = settings.symbols or world.tickers
+    unknown = [symbol for symbol in symbols if symbol not in companies]
+    if unknown:
+        raise ConfigurationError(f"symbols: expected names of the world {world.tickers}, was {unknown}")
+    return Market(
+        data=world,
+        news=world,
+        symbols=symbols,
+        universe=build_universe(companies),
+        recorded=False,
+        match=MatchRules(seed=settings.world.seed),
+    )
+
+
+def assemble(
+    settings: Settings,
+    market: Market,
+    *,
+    database: str,
+    clock: Clock,
+    durable: bool,
+    label: str,
+    book_path: Callable[[str], Path | None] = lambda _: None,
+) -> Assembly:
+    """Open store and brokers, wire the services, begin the ledgers. `label` tells equal runs' ids apart."""
+    calendar = exchange_calendar()
+    identity = sha256(f"{label}|{settings.fingerprint()}".encode()).hexdigest()[:32]
+    store = open_store(database, durable=durable, database_id=identity, holder=label, clock=clock.now)
+    profiles = tuple(_profile(settings, index) for index in range(len(settings.accounts)))
+    if not profiles:
+        raise ConfigurationError("accounts: expected at least one account, was none")
+    brokers = {
+        profile.id: _broker(settings, profile, market, calendar, clock, book_path(profile.id))
+        for profile in profiles
+    }
+    parts = Parts(
+        book=settings,
+        store=store,
+        market=market.data,
+        news=market.news,
+        model=_text_model(settings),
+        universe=market.universe,
+        calendar=calendar,
+        symbols=market.symbols,
+        intervals=tuple(Interval(name) for name in settings.intervals),
+        profiles=profiles,
+        brokers=brokers,
+        cadences=Cadences(
+            iv_every=timedelta(minutes=settings.cadence.iv_minutes),
+            daily_every=timedelta(minutes=0 if market.recorded else settings.cadence.daily_minutes),
+            retry_every=timedelta(minutes=settings.cadence.retry_minutes),
+        ),
+        recorded=market.recorded,
+    )
+    wiring = Wiring(parts)
+    wiring.open_accounts(clock.now())
+    return Assembly(
+        settings=settings,
+        store=store,
+        wiring=wiring,
+        engine=Engine(wiring.machinery()),
+        clock=clock,
+        calendar=calendar,
+        market=market.data,
+        brokers=brokers,
+    )
+
+
+def start_of(calendar: SessionCalendar, first: date) -> datetime:
+    """Give the instant at which a run over sessions from `first` begins: an hour before the open."""
+    session = calendar.session_on(first) or calendar.following(first)
+    return session.open_at - BEFORE_OPEN
+
+
+def simulated_clock(calendar: SessionCalendar, first: date) -> SimulatedClock:
+    """Give a clock that stands where a run from `first` begins."""
+    return SimulatedClock(start_of(calendar, first))
+
+
+def recorded_market(
+    settings: Settings, calendar: SessionCalendar, *, first: date, last: date
+) -> Market:
+    """Open the recorded data of [first, last] found under the data folders."""
+    from ops_pipeline.adapters.recorded.recording import open_recording
+
+    folders = [Path(folder) for folder in settings.data]
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing or not folders:
+        raise MissingDataError(f"data: expected folders with recorded data, was {missing or 'none'}")
+    symbols = settings.symbols or None
+    recording = open_recording(folders, calendar=calendar, symbols=symbols, first=first, last=last)
+    names = settings.symbols or recording.symbols
+    return Market(
+        data=recording,
+        news=recording,
+        symbols=tuple(names),
+        universe=build_universe(dict.fromkeys(names, "")),
+        recorded=True,
+        # A recording has no sizes and no queue: what crosses the quote fills whole, nothing else does.
+        match=MatchRules(seed=0, size_limit=False, passive_chance=0.0, partial_chance=0.0),
+    )
+
+
+def _profile(settings: Settings, index: int) -> AccountProfile:
+    account = settings.accounts[index]
+    return AccountProfile(
+        id=AccountId(account.id),
+        number=account.number,
+        mode=account.mode,
+        start_equity=to_usd4(account.equity_usd),
+        day_trade_policy=account.day_trade_policy,
+    )
+
+
+def _broker(
+    settings: Settings,
+    profile: AccountProfile,
+    market: Market,
+    calendar: SessionCalendar,
+    clock: Clock,
+    path: Path | None,
+) -> SimulatedBroker:
+    level = next(a.options_level for a in settings.accounts if a.id == profile.id)
+    book = Book(
+        number=profile.number,
+        cash=profile.start_equity,
+        options_level=level,
+        last_equity=profile.start_equity,
+    )
+    return SimulatedBroker(
+        book,
+        market=market.data,
+        calendar=calendar,
+        clock=clock,
+        fees=_fees,
+        rules=market.match,
+        path=path,
+    )
+
+
+def _fees(qty: int, price: Usd4, session: date) -> Usd4:
+    del price
+    return fill_fees(abs(qty), int(qty < 0), fee_rules_on(session))
+
+
+def _text_model(settings: Settings) -> TextModel:
+    match settings.text_model:
+        case "lexicon":
+            from ops_pipeline.adapters.textmodels.lexicon import LexiconModel
+
+            return LexiconModel()
+        case "vader":
+            from ops_pipeline.adapters.textmodels.vader import load_vader
+
+            return load_vader()
+        case "finbert":
+            from ops_pipeline.adapters.textmodels.finbert import load_finbert
+
+            return load_finbert(Path(settings.finbert_directory))

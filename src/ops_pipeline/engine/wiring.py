@@ -1,0 +1,404 @@
+"""Joins ports and rules to the services: what each job of the registry runs. Shell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+from ops_pipeline.domain.accounts import AccountProfile, Tier
+from ops_pipeline.domain.errors import InvariantError
+from ops_pipeline.domain.events import AccountOpened
+from ops_pipeline.domain.fees import fee_rules_on
+from ops_pipeline.domain.market import Interval, QuoteRules, Session
+from ops_pipeline.domain.positions import Position
+from ops_pipeline.domain.records import AccountSnapshot, StepReport
+from ops_pipeline.domain.rules import (
+    ContractRules,
+    EntryRules,
+    ExecutionRules,
+    ExitOrderRules,
+    ExitRules,
+    GateRules,
+    IvRules,
+    RollRules,
+    SignalRules,
+    SizingRules,
+    TierRules,
+    WatchlistRules,
+)
+from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.units import AccountId, PositionId
+from ops_pipeline.engine import observe
+from ops_pipeline.engine.jobs import rows_for
+from ops_pipeline.engine.tick import Machinery
+from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, MarketData, NewsSource, Store, TextModel
+from ops_pipeline.stages.classifier import service as classifier
+from ops_pipeline.stages.classifier.tickers import Universe
+from ops_pipeline.stages.dispatcher import service as dispatcher
+from ops_pipeline.stages.dispatcher.context import DispatchRules, GateContext, Household
+from ops_pipeline.stages.execution import service as execution
+from ops_pipeline.stages.execution.gateway import Desk
+from ops_pipeline.stages.feature_computer import service as feature_computer
+from ops_pipeline.stages.learning import service as learning
+from ops_pipeline.stages.news_ingest import service as news_ingest
+from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
+from ops_pipeline.stages.position_manager import service as position_manager
+from ops_pipeline.stages.position_manager.exits import execute_roll
+from ops_pipeline.stages.position_manager.marks import MarkMemory
+from ops_pipeline.stages.position_manager.roll_plan import RollView, target_expiration
+from ops_pipeline.stages.signal_engine import service as signal_engine
+from ops_pipeline.stages.telemetry import service as telemetry
+from ops_pipeline.stages.watchlist_engine import service as watchlist_engine
+
+_FAR_S = 86_400.0
+_TWO_LEG_LEVEL = 3
+
+
+class RuleBook(Protocol):
+    """Where every stage's numbers come from: the settings."""
+
+    def quote_rules(self) -> QuoteRules: ...
+    def exit_rules(self, *, tier: Tier, strategy: Strategy, account: str | None = None) -> ExitRules: ...
+    def tier_rules(self, tier: Tier, *, account: str | None = None) -> TierRules: ...
+    def sizing_rules(self) -> SizingRules: ...
+    def iv_rules(self) -> IvRules: ...
+    def contract_rules(self) -> ContractRules: ...
+    def gate_rules(self) -> GateRules: ...
+    def entry_rules(self) -> EntryRules: ...
+    def exit_order_rules(self) -> ExitOrderRules: ...
+    def execution_rules(self) -> ExecutionRules: ...
+    def watchlist_rules(self) -> WatchlistRules: ...
+    def signal_rules(self, interval: Interval) -> SignalRules: ...
+    def roll_rules(self) -> RollRules: ...
+    def fingerprint(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadences:
+    """How often the dearer reads are made: chains for IV, rows of the forming day, retries of refusals."""
+
+    iv_every: timedelta
+    daily_every: timedelta
+    retry_every: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a run is made of. `recorded`: the market is a recording that stands between instants."""
+
+    book: RuleBook
+    store: Store
+    market: MarketData
+    news: NewsSource
+    model: TextModel
+    universe: Universe
+    calendar: Calendar
+    symbols: tuple[str, ...]
+    intervals: tuple[Interval, ...]
+    profiles: tuple[AccountProfile, ...]
+    brokers: Mapping[AccountId, Broker]
+    cadences: Cadences
+    recorded: bool
+    live: bool = False
+
+
+@dataclass(slots=True)
+class Memory:
+    """What services remember between runs; a fresh process starts without it and loses nothing."""
+
+    marks: dict[PositionId, MarkMemory] = field(default_factory=dict)
+    sampled: dict[PositionId, datetime] = field(default_factory=dict)
+    atr: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    daily_at: dict[str, datetime] = field(default_factory=dict)
+    read_at: dict[str, datetime] = field(default_factory=dict)
+    judged: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+class Wiring:
+    """The services of one run, each as a runner of (now, account)."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Join the parts; nothing runs yet."""
+        self.parts = parts
+        self.memory = Memory()
+        self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
+        self._universe_ports()
+
+    def _universe_ports(self) -> None:
+        parts, memory = self.parts, self.memory
+        self._news = news_ingest.NewsIngestPorts(source=parts.news, store=parts.store)
+        self._classifier = classifier.ClassifierPorts(
+            store=parts.store, model=parts.model, universe=parts.universe
+        )
+        self._telemetry = telemetry.TelemetryPorts(
+            market=parts.market,
+            calendar=parts.calendar,
+            store=parts.store,
+            symbols=parts.symbols,
+            minutes=Interval.MINUTE in parts.intervals,
+            iv_every=parts.cadences.iv_every,
+            read_at=memory.read_at,
+        )
+        self._features = feature_computer.FeaturePorts(
+            store=parts.store,
+            market=parts.market,
+            calendar=parts.calendar,
+            symbols=parts.symbols,
+            daily_every=parts.cadences.daily_every,
+            atr=memory.atr,
+            daily_at=memory.daily_at,
+        )
+        interval = parts.intervals[0]
+        self._watchlist = watchlist_engine.WatchlistPorts(
+            store=parts.store,
+            calendar=parts.calendar,
+            symbols=parts.symbols,
+            interval=interval,
+            half_life_s=self._signals[interval].news_half_life_s,
+            held=self.held_tickers,
+        )
+        self._signal_ports = signal_engine.SignalPorts(
+            store=parts.store, calendar=parts.calendar, judged=memory.judged
+        )
+
+    def open_accounts(self, now: datetime) -> None:
+        """Begin the ledger of each account that has none, from what its broker says it is.
+
+        A broker that answers for another account number raises InvariantError.
+        """
+        for profile in self.parts.profiles:
+            ledger = self.parts.store.ledger(profile.id)
+            broker = self.parts.brokers[profile.id].account()
+            if broker.number != profile.number:
+                raise InvariantError(
+                    f"account {profile.id}: expected broker number {profile.number}, was {broker.number}"
+                )
+            if ledger.seq:
+                execution.recover(now, self._execution(profile.id))
+                continue
+            opened = AccountOpened(
+                number=profile.number,
+                broker="live" if self.parts.live else "simulator",
+                mode=profile.mode,
+                cash=broker.cash,
+                tier=self._tier_of(broker.equity),
+            )
+            self.parts.store.commit(profile.id, [opened], at=now)
+
+    def machinery(self) -> Machinery:
+        """Give what the engine drives."""
+        rows = rows_for(tuple(profile.id for profile in self.parts.profiles))
+        runners = {
+            "news_ingest": lambda now, _: news_ingest.run_once(now, self._news, DedupeRules()),
+            "classifier": lambda now, _: classifier.run_once(now, self._classifier),
+            "telemetry": lambda now, _: telemetry.run_once(
+                now, self._telemetry, self.parts.book.quote_rules()
+            ),
+            "feature_computer": lambda now, _: feature_computer.run_once(
+                now,
+                self._features,
+                feature_computer.FeatureRules(signals=self._signals, iv=self.parts.book.iv_rules()),
+            ),
+            "watchlist_engine": lambda now, _: watchlist_engine.run_once(
+                now, self._watchlist, self.parts.book.watchlist_rules()
+            ),
+            "signal_engine": lambda now, _: signal_engine.run_once(now, self._signal_ports, self._signals),
+            "position_manager": self._manage,
+            "dispatcher": self._dispatch,
+            "learning": lambda now, _: learning.run_once(now, self.parts.store, self.accounts),
+            "health": self._health,
+        }
+        return Machinery(
+            rows=rows,
+            runners=runners,
+            pulse=self.pulse,
+            accounts=self.accounts,
+            store=self.parts.store,
+            calendar=self.parts.calendar,
+        )
+
+    @property
+    def accounts(self) -> tuple[AccountId, ...]:
+        """Give the accounts in order."""
+        return tuple(profile.id for profile in self.parts.profiles)
+
+    def held_tickers(self) -> tuple[str, ...]:
+        """Give the underlyings any account holds."""
+        held = [
+            position.contract.underlying
+            for account in self.accounts
+            for position in self.parts.store.ledger(account).open_positions
+        ]
+        return tuple(dict.fromkeys(held))
+
+    def pulse(self, now: datetime, account: str) -> StepReport:
+        """Keep one account's orders true to its broker."""
+        return execution.run_once(now, self._execution(AccountId(account)))
+
+    def snapshot(self, now: datetime, account: AccountId) -> AccountSnapshot | None:
+        """Value one account; None on a day without a session."""
+        session = self.parts.calendar.session_at(now)
+        if session is None:
+            return None
+        return observe.snapshot(
+            self.parts.store.ledger(account),
+            now=now,
+            session=session,
+            market=self.parts.market,
+            memory=self.memory.marks,
+        )
+
+    def store_snapshots(self, now: datetime) -> None:
+        """Store a snapshot of every account."""
+        shots = [self.snapshot(now, account) for account in self.accounts]
+        self.parts.store.add_snapshots([shot for shot in shots if shot is not None])
+
+    def manager_ports(self, account: AccountId, now: datetime) -> position_manager.ManagerPorts:
+        """Give the position manager's ports of one account."""
+        return position_manager.ManagerPorts(
+            desk=self.desk(account),
+            market=self.parts.market,
+            calendar=self.parts.calendar,
+            snapshots=self.parts.store,
+            memory=self.memory.marks,
+            sampled=self.memory.sampled,
+            next_read_s=self._next_read_s(now),
+            roller=partial(self._roll, account),
+        )
+
+    def manager_rules(self, account: AccountId) -> position_manager.ManagerRules:
+        """Give the position manager's rules of one account."""
+        return position_manager.ManagerRules(
+            exits=partial(self._exit_rules, account),
+            quotes=self.parts.book.quote_rules(),
+            orders=self.parts.book.exit_order_rules(),
+        )
+
+    def desk(self, account: AccountId) -> Desk:
+        """Give one account's way to its broker."""
+        return Desk(
+            account=account,
+            store=self.parts.store,
+            broker=self.parts.brokers[account],
+            rules=self.parts.book.execution_rules(),
+        )
+
+    def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:
+        """Give the dispatcher's ports of one account."""
+        profile = next(profile for profile in self.parts.profiles if profile.id == account)
+        return dispatcher.DispatcherPorts(
+            desk=self.desk(account),
+            profile=profile,
+            store=self.parts.store,
+            market=self.parts.market,
+            calendar=self.parts.calendar,
+            household=self._household,
+            retry_every=self.parts.cadences.retry_every,
+            rules_hash=self.parts.book.fingerprint(),
+            tiers=[self.parts.book.tier_rules(tier, account=account) for tier in Tier],
+            live=self.parts.live,
+        )
+
+    def dispatch_rules(self, account: AccountId, now: datetime, tier: Tier) -> DispatchRules:
+        """Give an account's entry rules in a tier, with the fees of the day."""
+        book = self.parts.book
+        session = self.parts.calendar.session_at(now)
+        return DispatchRules(
+            tier=book.tier_rules(tier, account=account),
+            sizing=book.sizing_rules(),
+            iv=book.iv_rules(),
+            contract=book.contract_rules(),
+            gates=book.gate_rules(),
+            entry=book.entry_rules(),
+            quotes=book.quote_rules(),
+            fees=fee_rules_on(session.date if session else now.date()),
+            stop=-book.exit_rules(tier=tier, strategy=Strategy.SWING, account=account).stop,
+        )
+
+    def _manage(self, now: datetime, account: str) -> StepReport:
+        owner = AccountId(account)
+        before = self.pulse(now, account)
+        report = position_manager.run_once(now, self.manager_ports(owner, now), self.manager_rules(owner))
+        return report if report.read or report.failed else before
+
+    def _dispatch(self, now: datetime, account: str) -> StepReport:
+        owner = AccountId(account)
+        return dispatcher.run_once(
+            now, self.dispatcher_ports(owner), partial(self.dispatch_rules, owner, now)
+        )
+
+    def _health(self, now: datetime, _: str) -> StepReport:
+        session = self.parts.calendar.session_at(now)
+        if session is not None and session.open_at < now and now.minute % 30 == 0:
+            self.store_snapshots(now)
+        rows = rows_for(tuple(self.accounts))
+        return observe.health(now, session=session, rows=rows, store=self.parts.store, started_at=now)
+
+    def _execution(self, account: AccountId) -> execution.ExecutionPorts:
+        return execution.ExecutionPorts(
+            desk=self.desk(account), market=self.parts.market, entry=self.parts.book.entry_rules()
+        )
+
+    def _roll(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> str:
+        return execute_roll(
+            position,
+            desk=self.desk(account),
+            now=now,
+            session=session,
+            views=partial(self._roll_view, account),
+            rules=self.parts.book.exit_order_rules(),
+        )
+
+    def _roll_view(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> RollView:
+        ports = self.dispatcher_ports(account)
+        rules = self.dispatch_rules(account, now, self.parts.store.ledger(account).tier)
+        exits, roll = self._exit_rules(account, position), self.parts.book.roll_rules()
+        view = dispatcher.account_view(now, session, ports, rules)
+        book = view.book.without(position.contract.occ) if view.book else None
+        target = target_expiration(position, exits)
+        first, last = target - timedelta(days=roll.days_before), target + timedelta(days=roll.days_after)
+        ticker, right = position.contract.underlying, position.contract.right
+        chain = dispatcher.chain_between(ticker, first, last, right, now, session, ports)
+        interval = self.parts.intervals[-1]
+        quotes = self.parts.market.quotes([position.contract.occ], now=now)
+        return RollView(
+            context=GateContext(
+                account=replace(view, book=book),
+                market=dispatcher.view_around(chain, ticker, interval, now, session, ports, rules),
+            ),
+            rules=rules,
+            roll=roll,
+            exits=exits,
+            old_quote=quotes.get(position.contract.occ),
+            two_leg=view.broker is not None and view.broker.options_level >= _TWO_LEG_LEVEL,
+        )
+
+    def _exit_rules(self, account: AccountId, position: Position) -> ExitRules:
+        tier = self.parts.store.ledger(account).tier
+        return self.parts.book.exit_rules(tier=tier, strategy=position.strategy, account=account)
+
+    def _tier_of(self, equity: int) -> Tier:
+        for tier in Tier:
+            bound = self.parts.book.tier_rules(tier).equity_below
+            if not bound or equity < bound:
+                return tier
+        return Tier.LARGE
+
+    def _household(self) -> Household | None:
+        equity, premium = 0, 0
+        for account in self.accounts:
+            try:
+                equity += self.parts.brokers[account].account().equity
+            except BrokerUnavailable:
+                return None
+            ledger = self.parts.store.ledger(account)
+            premium += sum(position.basis for position in ledger.open_positions)
+            premium += sum(o.intent.budget for o in ledger.live_orders if o.intent.purpose.opens)
+        return Household(equity=equity, premium=premium)
+
+    def _next_read_s(self, now: datetime) -> float:
+        if not self.parts.recorded:
+            return 0.0
+        later = self.parts.market.next_instant(now)
+        return (later - now).total_seconds() if later else _FAR_S

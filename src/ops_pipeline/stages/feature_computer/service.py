@@ -1,0 +1,158 @@
+"""Turns bars, news and a year of IV into feature rows. Shell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ops_pipeline.domain.features import FeatureRow
+from ops_pipeline.domain.market import Bar, Interval, Session
+from ops_pipeline.domain.news import Classification
+from ops_pipeline.domain.records import Failed, StepReport
+from ops_pipeline.domain.rules import IvRules, SignalRules
+from ops_pipeline.ports import Calendar, FeatureStore, MarketData, NewsStore, TelemetryStore
+from ops_pipeline.stages.feature_computer.features import (
+    DAILY_BARS,
+    MINUTE_BARS,
+    DayContext,
+    calculate_atr,
+    calculate_daily_features,
+    calculate_minute_features,
+    iv_rank_of,
+)
+from ops_pipeline.stages.feature_computer.news_score import OLDEST_HALF_LIVES, read_news
+
+
+class FeatureTables(TelemetryStore, FeatureStore, NewsStore, Protocol):
+    """The tables this stage reads and writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePorts:
+    """Tables, sessions and the spot; `daily_every` spaces the rows of the forming daily bar.
+
+    `atr` remembers (symbol, session) -> daily ATR, which changes once a session; `daily_at` when the
+    daily rows were last computed.
+    """
+
+    store: FeatureTables
+    market: MarketData
+    calendar: Calendar
+    symbols: tuple[str, ...]
+    daily_every: timedelta
+    atr: dict[tuple[str, str], float | None]
+    daily_at: dict[str, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRules:
+    """Signal rules by interval (windows and half-lives) and the IV year."""
+
+    signals: Mapping[Interval, SignalRules]
+    iv: IvRules
+
+
+def run_once(now: datetime, ports: FeaturePorts, rules: FeatureRules) -> StepReport:
+    """Compute one row per symbol and interval that is due."""
+    # gather
+    session = ports.calendar.session_at(now)
+    if session is None or not session.open_at <= now <= session.close_at:
+        return StepReport(stage="feature_computer", now=now)
+    longest = max(signal.news_half_life_s for signal in rules.signals.values())
+    since = now - timedelta(seconds=OLDEST_HALF_LIVES * longest)
+    news = ports.store.classifications(since=since, now=now)
+    # decide
+    rows: list[FeatureRow] = []
+    failed: list[Failed] = []
+    for symbol in ports.symbols:
+        try:
+            about = news.get(symbol, ())
+            rows += _rows(symbol, about, now=now, session=session, ports=ports, rules=rules)
+        except ValueError as error:
+            failed.append(Failed(item=symbol, error=str(error)))
+    # apply
+    if rows:
+        ports.store.add_features(rows)
+    return StepReport(
+        stage="feature_computer",
+        now=now,
+        read=len(ports.symbols),
+        decided=len(rows),
+        failed=tuple(failed),
+    )
+
+
+def _rows(
+    symbol: str,
+    about: Sequence[Classification],
+    *,
+    now: datetime,
+    session: Session,
+    ports: FeaturePorts,
+    rules: FeatureRules,
+) -> list[FeatureRow]:
+    day = _day(symbol, session, now, ports, rules)
+    found: list[FeatureRow | None] = []
+    minute = rules.signals.get(Interval.MINUTE)
+    if minute is not None:
+        bars = ports.store.bars(symbol, Interval.MINUTE, count=MINUTE_BARS, now=now)
+        reading = read_news(about, now=now, half_life_s=minute.news_half_life_s)
+        found.append(
+            calculate_minute_features(
+                bars, session=session, day=day, news=reading, now=now, chop_bars=minute.chop_bars
+            )
+        )
+    daily = rules.signals.get(Interval.DAY)
+    last = ports.daily_at.get(symbol)
+    if daily is not None and (last is None or now - last >= ports.daily_every):
+        ports.daily_at[symbol] = now
+        found.append(_daily_row(symbol, about, daily, day, now=now, session=session, ports=ports))
+    return [row for row in found if row is not None]
+
+
+def _daily_row(
+    symbol: str,
+    about: Sequence[Classification],
+    rules: SignalRules,
+    day: DayContext,
+    *,
+    now: datetime,
+    session: Session,
+    ports: FeaturePorts,
+) -> FeatureRow | None:
+    spot = ports.market.spot(symbol, now=now)
+    if spot is None:
+        return None
+    return calculate_daily_features(
+        _past_days(symbol, session, now, ports),
+        price=spot.price,
+        session=session,
+        previous=ports.calendar.previous(session.date).date,
+        day=day,
+        news=read_news(about, now=now, half_life_s=rules.news_half_life_s),
+        now=now,
+        chop_bars=rules.chop_bars,
+    )
+
+
+def _past_days(symbol: str, session: Session, now: datetime, ports: FeaturePorts) -> Sequence[Bar]:
+    bars = ports.store.bars(symbol, Interval.DAY, count=DAILY_BARS, now=now)
+    return [bar for bar in bars if bar.session < session.date] if now >= session.close_at else bars
+
+
+def _day(
+    symbol: str, session: Session, now: datetime, ports: FeaturePorts, rules: FeatureRules
+) -> DayContext:
+    key = (symbol, session.date.isoformat())
+    if ports.atr.get(key) is None:
+        ports.atr[key] = calculate_atr(_past_days(symbol, session, now, ports))
+    past = ports.store.iv_history(symbol, before=session.date, limit=rules.iv.readings_max)
+    today = ports.store.iv_reading(symbol, session.date)
+    latest = today or (past[-1] if past else None)
+    rank = iv_rank_of(
+        latest.iv if latest else None,
+        [reading.iv for reading in past],
+        min_days=rules.iv.readings_min,
+        max_days=rules.iv.readings_max,
+    )
+    return DayContext(atr=ports.atr[key], iv=rank)
