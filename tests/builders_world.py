@@ -14,6 +14,15 @@ FIRST = date(2026, 3, 2)
 HALF_DAY = date(2026, 3, 11)
 # Good Friday and two more Mondays without a session.
 HOLIDAYS = (date(2026, 4, 3), date(2026, 5, 25), date(2026, 9, 7))
+FAULTS = (
+    "wide_rate",
+    "stale_rate",
+    "one_sided_rate",
+    "crossed_rate",
+    "impossible_rate",
+    "outage",
+    "missing_greeks_rate",
+)
 
 
 @cache
@@ -61,5 +70,5 @@ def company(ticker: str, **changes):
 
 def without_faults(*tickers: str, **changes) -> World:
     """A world whose quotes are never spoiled and never missing."""
-    clean = dict.fromkeys(("wide_rate", "stale_rate", "one_sided_rate", "crossed_rate", "impossible_rate", "outage", "missing_greeks_rate"), 0.0)  # fmt: skip
+    clean = dict.fromkeys(FAULTS, 0.0)
     return world(*tickers, **{**clean, "no_bid_ticker": "", **changes})

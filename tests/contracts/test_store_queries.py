@@ -131,13 +131,15 @@ def test_a_half_sold_position_shows_the_profit_of_what_is_held(store, store_url)
 
 def test_the_specification_reads_the_last_events_of_a_ticker(store, store_url, backend):
     store.commit(TINY, [account_opened(), *entry()], at=minute(0))
-    store.commit(TINY, exit_(), at=minute(1))
+    *sale, end = exit_()
+    store.commit(TINY, sale, at=minute(1))
+    store.commit(TINY, [end], at=minute(2))
     rows = query(store_url, LAST_EVENTS[backend]).rows
     assert len(rows) == 5
-    assert "PositionClosed" in {row[0] for row in rows}
-    closed = next(row for row in rows if row[0] == "PositionClosed")
+    closed = rows[0]
+    assert closed[0] == "PositionClosed"
     assert json.loads(closed[1]) == {"position_id": "P1", "reason": "option_profit_target"}
-    assert closed[2].startswith("2026-03-02 15:01:00")
+    assert closed[2].startswith("2026-03-02 15:02:00")
 
 
 def test_the_specification_reads_the_statistics_that_kelly_needs(store, store_url, backend):

@@ -205,6 +205,8 @@ def test_iv_history_ends_before_the_session_asked_for(store):
     better = replace(readings[1], iv=0.31)
     store.add_iv_readings([better])
     assert store.iv_history("META", before=days[2], limit=1) == (better,)
+    assert store.iv_reading("META", days[1]) == better
+    assert store.iv_reading("AAPL", days[1]) is None
 
 
 def test_the_newest_feature_row_of_each_ticker_is_given(store, store_url):

@@ -2,11 +2,12 @@
 
 import math
 import random
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from ops_pipeline.compiled.kernels import compiled_of
+from ops_pipeline.compiled.kernels import compiled_of, source_fingerprint
 from ops_pipeline.compiled.pricing import ChainTerms, imply_chain, price_chain, value_chain
 from ops_pipeline.domain.pricing.american import american_greeks, american_value
 from ops_pipeline.domain.pricing.boundary import PutTerms, solve_boundary
@@ -145,3 +146,14 @@ def test_chain_columns_of_unequal_length_are_refused_with_their_shapes():
 def test_a_function_that_is_no_kernel_is_refused():
     with pytest.raises(ValueError, match="expected one listed by @kernel"):
         compiled_of(columns)
+
+
+def test_fingerprint_of_the_sources_changes_with_any_file_beside_the_module(tmp_path):
+    module = ModuleType("kernels")
+    module.__file__ = str(tmp_path / "kernels.py")
+    (tmp_path / "kernels.py").write_text("RATE = 1\n")
+    (tmp_path / "tables.py").write_text("TABLE = (1, 2)\n")
+    before = source_fingerprint(module)
+    assert source_fingerprint(module) == before
+    (tmp_path / "tables.py").write_text("TABLE = (1, 3)\n")
+    assert source_fingerprint(module) != before

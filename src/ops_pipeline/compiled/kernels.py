@@ -1,12 +1,15 @@
-"""The scalar kernels of domain and stages compiled from their own source. Pure.
+"""The scalar kernels of domain and stages compiled from their own source. Shell.
 
 Importing a module with kernels lists them; `compiled_of` registers whatever is listed by then, so
 that a compiled kernel may call any other. No fast-math anywhere: results equal the plain ones bit
 for bit. Division by zero follows IEEE here and raises in plain Python; kernels divide by neither.
 """
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from numba import njit
@@ -36,3 +39,16 @@ def compiled_of(function: Callable[..., Any]) -> Callable[..., Any]:
     register_kernels()
     compiled: Callable[..., Any] = njit(error_model="numpy")(function)
     return compiled
+
+
+def source_fingerprint(*modules: ModuleType) -> int:
+    """Digest the sources in the folders of `modules`, for a compiled loop to close over.
+
+    Numba's cache notices a change of the loop's own file only; a loop that closes over this number
+    is compiled anew when a kernel it calls has changed.
+    """
+    digest = hashlib.sha256()
+    for folder in sorted({Path(str(module.__file__)).parent for module in modules}):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
+    return int.from_bytes(digest.digest()[:7], "big")

@@ -1,18 +1,20 @@
-"""Option chains priced in one compiled pass over NumPy arrays. Pure.
+"""Option chains priced in one compiled pass over NumPy arrays. Shell.
 
 Arrays are (n,) float64 except `right`, int64 of +1 (call) and -1 (put); units as in
 `domain.pricing.european`. Every row equals the plain kernel bit for bit.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ops_pipeline.compiled.kernels import register_kernels
+from ops_pipeline.compiled.kernels import register_kernels, source_fingerprint
+from ops_pipeline.domain.pricing import implied
 from ops_pipeline.domain.pricing.american import american_greeks, american_value
-from ops_pipeline.domain.pricing.european import european_greeks, european_value
+from ops_pipeline.domain.pricing.european import Greeks, european_greeks, european_value
 from ops_pipeline.domain.pricing.implied import (
     american_implied_volatility,
     european_implied_volatility,
@@ -20,8 +22,6 @@ from ops_pipeline.domain.pricing.implied import (
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-register_kernels()
 
 
 class ChainTerms(NamedTuple):
@@ -81,101 +81,80 @@ def _aligned(terms: ChainTerms, column: Floats, name: str) -> tuple[ChainTerms, 
     return ChainTerms(spot, strike, years, rate, dividend_yield, right), last
 
 
-@njit(cache=True, error_model="numpy")
-def _european_values(t: ChainTerms, volatility: Floats) -> Floats:
-    out = np.empty(volatility.size)
-    for i in range(volatility.size):
-        out[i] = european_value(
-            t.spot[i],
-            t.strike[i],
-            t.years[i],
-            t.rate[i],
-            t.dividend_yield[i],
-            volatility[i],
-            t.right[i],
-        )
-    return out
+def _columns_loop(kernel: Callable[..., float], fingerprint: int) -> Callable[..., Floats]:
+    """Compile the loop of a kernel that gives a value from a volatility."""
+
+    @njit(cache=True, error_model="numpy")
+    def loop(t: ChainTerms, volatility: Floats) -> Floats:
+        # Reading the fingerprint makes it part of the cache key.
+        out = np.empty(volatility.size if fingerprint >= 0 else 0)
+        for i in range(volatility.size):
+            out[i] = kernel(
+                t.spot[i],
+                t.strike[i],
+                t.years[i],
+                t.rate[i],
+                t.dividend_yield[i],
+                volatility[i],
+                t.right[i],
+            )
+        return out
+
+    compiled: Callable[..., Floats] = loop
+    return compiled
 
 
-@njit(cache=True, error_model="numpy")
-def _american_values(t: ChainTerms, volatility: Floats) -> Floats:
-    out = np.empty(volatility.size)
-    for i in range(volatility.size):
-        out[i] = american_value(
-            t.spot[i],
-            t.strike[i],
-            t.years[i],
-            t.rate[i],
-            t.dividend_yield[i],
-            volatility[i],
-            t.right[i],
-        )
-    return out
+def _greeks_loop(kernel: Callable[..., Greeks], fingerprint: int) -> Callable[..., Floats]:
+    """Compile the loop of a kernel that gives `Greeks`; rows of the result are its fields."""
+
+    @njit(cache=True, error_model="numpy")
+    def loop(t: ChainTerms, volatility: Floats) -> Floats:
+        out = np.empty((5, volatility.size if fingerprint >= 0 else 0))
+        for i in range(volatility.size):
+            greeks = kernel(
+                t.spot[i],
+                t.strike[i],
+                t.years[i],
+                t.rate[i],
+                t.dividend_yield[i],
+                volatility[i],
+                t.right[i],
+            )
+            out[0, i], out[1, i], out[2, i] = greeks.value, greeks.delta, greeks.gamma
+            out[3, i], out[4, i] = greeks.theta_per_day, greeks.vega_per_point
+        return out
+
+    compiled: Callable[..., Floats] = loop
+    return compiled
 
 
-@njit(cache=True, error_model="numpy")
-def _european_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
-    out = np.empty((5, volatility.size))
-    for i in range(volatility.size):
-        greeks = european_greeks(
-            t.spot[i],
-            t.strike[i],
-            t.years[i],
-            t.rate[i],
-            t.dividend_yield[i],
-            volatility[i],
-            t.right[i],
-        )
-        out[0, i], out[1, i], out[2, i] = greeks.value, greeks.delta, greeks.gamma
-        out[3, i], out[4, i] = greeks.theta_per_day, greeks.vega_per_point
-    return out
+def _implied_loop(kernel: Callable[..., float], fingerprint: int) -> Callable[..., Floats]:
+    """Compile the loop of a kernel that gives a volatility from a price."""
+
+    @njit(cache=True, error_model="numpy")
+    def loop(t: ChainTerms, price: Floats) -> Floats:
+        out = np.empty(price.size if fingerprint >= 0 else 0)
+        for i in range(price.size):
+            out[i] = kernel(
+                price[i],
+                t.spot[i],
+                t.strike[i],
+                t.years[i],
+                t.rate[i],
+                t.dividend_yield[i],
+                t.right[i],
+            )
+        return out
+
+    compiled: Callable[..., Floats] = loop
+    return compiled
 
 
-@njit(cache=True, error_model="numpy")
-def _american_greeks(t: ChainTerms, volatility: Floats) -> NDArray[np.float64]:
-    out = np.empty((5, volatility.size))
-    for i in range(volatility.size):
-        greeks = american_greeks(
-            t.spot[i],
-            t.strike[i],
-            t.years[i],
-            t.rate[i],
-            t.dividend_yield[i],
-            volatility[i],
-            t.right[i],
-        )
-        out[0, i], out[1, i], out[2, i] = greeks.value, greeks.delta, greeks.gamma
-        out[3, i], out[4, i] = greeks.theta_per_day, greeks.vega_per_point
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def _european_implied(t: ChainTerms, price: Floats) -> Floats:
-    out = np.empty(price.size)
-    for i in range(price.size):
-        out[i] = european_implied_volatility(
-            price[i],
-            t.spot[i],
-            t.strike[i],
-            t.years[i],
-            t.rate[i],
-            t.dividend_yield[i],
-            t.right[i],
-        )
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def _american_implied(t: ChainTerms, price: Floats) -> Floats:
-    out = np.empty(price.size)
-    for i in range(price.size):
-        out[i] = american_implied_volatility(
-            price[i],
-            t.spot[i],
-            t.strike[i],
-            t.years[i],
-            t.rate[i],
-            t.dividend_yield[i],
-            t.right[i],
-        )
-    return out
+register_kernels()
+_SOURCES = source_fingerprint(implied)
+_european_values = _columns_loop(european_value, _SOURCES)
+_american_values = _columns_loop(american_value, _SOURCES)
+_european_greeks = _greeks_loop(european_greeks, _SOURCES)
+_american_greeks = _greeks_loop(american_greeks, _SOURCES)
+_european_implied = _implied_loop(european_implied_volatility, _SOURCES)
+_american_implied = _implied_loop(american_implied_volatility, _SOURCES)

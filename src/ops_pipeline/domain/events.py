@@ -358,16 +358,26 @@ def canonical(body: EventBody) -> str:
     return json.dumps(encode(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+_PLAIN = frozenset({str, int, float, bool, NoneType})
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
 def encode(value: Any) -> Any:  # noqa: ANN401 - a JSON codec takes and gives any JSON value
     """Turn a domain value into plain JSON values."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    names = _FIELDS.get(kind)
+    if names is None and is_dataclass(kind):
+        names = _FIELDS[kind] = tuple(field.name for field in fields(kind))
+    if names is not None:
+        return {name: encode(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     return value

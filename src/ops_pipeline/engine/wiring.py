@@ -2,35 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from ops_pipeline.domain.accounts import AccountProfile, Tier
 from ops_pipeline.domain.errors import InvariantError
 from ops_pipeline.domain.events import AccountOpened
 from ops_pipeline.domain.fees import fee_rules_on
-from ops_pipeline.domain.market import Interval, QuoteRules, Session
+from ops_pipeline.domain.features import IvRank
+from ops_pipeline.domain.market import Interval, IvReading, Session
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot, StepReport
-from ops_pipeline.domain.rules import (
-    ContractRules,
-    EntryRules,
-    ExecutionRules,
-    ExitOrderRules,
-    ExitRules,
-    GateRules,
-    IvRules,
-    RollRules,
-    SignalRules,
-    SizingRules,
-    TierRules,
-    WatchlistRules,
-)
+from ops_pipeline.domain.rules import ExitRules
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId, PositionId
 from ops_pipeline.engine import observe
 from ops_pipeline.engine.jobs import rows_for
+from ops_pipeline.engine.rulebook import RuleBook, remembered
 from ops_pipeline.engine.tick import Machinery
 from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, MarketData, NewsSource, Store, TextModel
 from ops_pipeline.stages.classifier import service as classifier
@@ -53,25 +41,6 @@ from ops_pipeline.stages.watchlist_engine import service as watchlist_engine
 
 _FAR_S = 86_400.0
 _TWO_LEG_LEVEL = 3
-
-
-class RuleBook(Protocol):
-    """Where every stage's numbers come from: the settings."""
-
-    def quote_rules(self) -> QuoteRules: ...
-    def exit_rules(self, *, tier: Tier, strategy: Strategy, account: str | None = None) -> ExitRules: ...
-    def tier_rules(self, tier: Tier, *, account: str | None = None) -> TierRules: ...
-    def sizing_rules(self) -> SizingRules: ...
-    def iv_rules(self) -> IvRules: ...
-    def contract_rules(self) -> ContractRules: ...
-    def gate_rules(self) -> GateRules: ...
-    def entry_rules(self) -> EntryRules: ...
-    def exit_order_rules(self) -> ExitOrderRules: ...
-    def execution_rules(self) -> ExecutionRules: ...
-    def watchlist_rules(self) -> WatchlistRules: ...
-    def signal_rules(self, interval: Interval) -> SignalRules: ...
-    def roll_rules(self) -> RollRules: ...
-    def fingerprint(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +82,10 @@ class Memory:
     daily_at: dict[str, datetime] = field(default_factory=dict)
     read_at: dict[str, datetime] = field(default_factory=dict)
     judged: dict[tuple[str, str], str] = field(default_factory=dict)
+    seen: dict[str, datetime] = field(default_factory=dict)
+    reconciled: dict[str, datetime] = field(default_factory=dict)
+    entry_ranks: dict[str, tuple[object, IvRank]] = field(default_factory=dict)
+    ranks: dict[str, tuple[tuple[date, IvReading | None], IvRank]] = field(default_factory=dict)
 
 
 class Wiring:
@@ -120,14 +93,16 @@ class Wiring:
 
     def __init__(self, parts: Parts) -> None:
         """Join the parts; nothing runs yet."""
-        self.parts = parts
+        self.parts = parts = replace(parts, book=remembered(parts.book))
         self.memory = Memory()
         self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
         self._universe_ports()
 
     def _universe_ports(self) -> None:
         parts, memory = self.parts, self.memory
-        self._news = news_ingest.NewsIngestPorts(source=parts.news, store=parts.store)
+        self._news = news_ingest.NewsIngestPorts(
+            source=parts.news, store=parts.store, seen=memory.seen
+        )
         self._classifier = classifier.ClassifierPorts(
             store=parts.store, model=parts.model, universe=parts.universe
         )
@@ -148,6 +123,7 @@ class Wiring:
             daily_every=parts.cadences.daily_every,
             atr=memory.atr,
             daily_at=memory.daily_at,
+            ranks=memory.ranks,
         )
         interval = parts.intervals[0]
         self._watchlist = watchlist_engine.WatchlistPorts(
@@ -234,6 +210,7 @@ class Wiring:
 
     def pulse(self, now: datetime, account: str) -> StepReport:
         """Keep one account's orders true to its broker."""
+        self.memory.reconciled[account] = now
         return execution.run_once(now, self._execution(AccountId(account)))
 
     def snapshot(self, now: datetime, account: AccountId) -> AccountSnapshot | None:
@@ -297,6 +274,7 @@ class Wiring:
             retry_every=self.parts.cadences.retry_every,
             rules_hash=self.parts.book.fingerprint(),
             tiers=[self.parts.book.tier_rules(tier, account=account) for tier in Tier],
+            ranks=self.memory.entry_ranks,
             live=self.parts.live,
         )
 
@@ -318,9 +296,19 @@ class Wiring:
 
     def _manage(self, now: datetime, account: str) -> StepReport:
         owner = AccountId(account)
-        before = self.pulse(now, account)
+        before = StepReport(stage="position_manager", now=now, account=account)
+        if self._reconcile_is_due(now, owner):
+            before = self.pulse(now, account)
         report = position_manager.run_once(now, self.manager_ports(owner, now), self.manager_rules(owner))
         return report if report.read or report.failed else before
+
+    def _reconcile_is_due(self, now: datetime, account: AccountId) -> bool:
+        """Tell whether the broker is to be asked: at once while orders live, else at the idle pace."""
+        rules = self.parts.book.execution_rules()
+        last = self.memory.reconciled.get(account)
+        if last is None or self.parts.recorded or self.parts.store.ledger(account).live_orders:
+            return True
+        return (now - last).total_seconds() >= rules.reconcile_idle_s
 
     def _dispatch(self, now: datetime, account: str) -> StepReport:
         owner = AccountId(account)

@@ -36,7 +36,7 @@ class QuoteSample(NamedTuple):
 class Spread(NamedTuple):
     """The spread over the mid in one class: how many quotes, median and 90 % quantile."""
 
-    count: int
+    quotes: int
     median: float
     high: float
 
@@ -44,7 +44,7 @@ class Spread(NamedTuple):
 class QuoteHealth(NamedTuple):
     """Shares of all quotes: no bid, no ask, crossed, wider than 20 % of mid, own time 15 min old."""
 
-    count: int
+    quotes: int
     no_bid: float
     no_ask: float
     crossed: float

@@ -22,7 +22,9 @@ class Database:
     than an engine for the single rows that a ledger is made of.
     """
 
-    def __init__(self, connection: Any, url: URL, *, writable: bool) -> None:
+    def __init__(self, connection: Any, url: URL, *, writable: bool, exclusive: bool = False) -> None:
+        """Take a connection over; `exclusive`: the caller vouches that nobody else writes meanwhile."""
+        self.exclusive = exclusive
         self.connection = connection
         self.url = url
         self.writable = writable
@@ -99,6 +101,8 @@ class Database:
 
         PostgreSQL has none that is cheap, so there every token differs and what is kept is read again.
         """
+        if self.exclusive:
+            return self.rollbacks
         if not self.is_sqlite:
             return object()
         if not self._begun:  # inside a transaction nobody else can write

@@ -136,7 +136,6 @@ class SqlStore:
         self._telemetry.add_iv_readings(readings)
 
     def iv_reading(self, ticker: str, session: date) -> IvReading | None:
-        """Give the session's own reading so far; None while there is none."""
         return self._telemetry.iv_reading(ticker, session)
 
     def iv_history(self, ticker: str, *, before: date, limit: int) -> Sequence[IvReading]:
@@ -244,7 +243,8 @@ def maintenance(url: str, *, any_revision: bool = False) -> Iterator[Database]:
 
 def _writer(url: str, *, durable: bool) -> Database:
     parsed = parse_url(url)
-    return Database(open_writer(parsed, durable=durable), parsed, writable=True)
+    # A run on a simulated clock owns its database: nobody else writes to it.
+    return Database(open_writer(parsed, durable=durable), parsed, writable=True, exclusive=not durable)
 
 
 def _introduce(database: Database, database_id: str | None, now: datetime) -> None:

@@ -80,7 +80,7 @@ class TelemetrySlice:
         return self._stored(ticker, interval, until_us=micros(now), count=count)
 
     def add_iv_readings(self, readings: Sequence[IvReading]) -> None:
-        """Store readings, one per (ticker, session, source)."""
+        """Store readings, one per (ticker, session, source): the newest of a session stands."""
         rows = [IV_READING.row(reading) for reading in readings]
         self._database.insert(IV_HISTORY, rows, on_conflict="update")
         self._years.clear()

@@ -82,7 +82,7 @@ def _checked_projections(database: Database, account: str, rows: Sequence[Row]) 
         yield Finding(account=account, table="event", row="fold", problem=str(error))
         return
     for row, event in zip(rows, events, strict=True):
-        expected = {"key": event.key, "position_id": position_of(event.body, ledger)}
+        expected = {"key": e.key_of(event.body), "position_id": position_of(event.body, ledger)}
         yield from _differences(account, s.EVENT, f"seq {event.seq}", expected, row)
     changes = changes_of(ledger, events) if events else {table.name: [] for table in s.PROJECTIONS}
     for table in s.PROJECTIONS:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ops_pipeline.domain.pricing.european import european_value
@@ -65,25 +66,39 @@ def american_value_with_dividends(
     lost = present_value(dividends, years=years, rate=rate)
     if not 0.0 <= lost < spot:
         raise ValueError(f"dividends: expected a present value in [0, {spot}), was {lost}")
-    step = years / _TREE_STEPS
-    up = math.exp(volatility * math.sqrt(step))
+    later = [
+        _worth_at(years * level / _TREE_STEPS, dividends, years=years, rate=rate)
+        for level in range(_TREE_STEPS)
+    ]
+    return _tree_value(spot - lost, strike, later, years, rate, volatility, right)
+
+
+def _tree_value(
+    bare: float,
+    strike: float,
+    later: Sequence[float],
+    years: float,
+    rate: float,
+    volatility: float,
+    right: int,
+) -> float:
+    """Roll back the tree of the spot without dividends; `later` is what they are worth per level."""
+    step = years / len(later)
+    log_up = volatility * math.sqrt(step)
+    up = math.exp(log_up)
     discount = math.exp(-rate * step)
     rise = (1.0 / discount - 1.0 / up) / (up - 1.0 / up)
     if not 0.0 < rise < 1.0:
         raise ValueError(f"volatility must exceed the drift of a tree step, was {volatility}")
-    up_weight, down_weight = discount * rise, discount * (1.0 - rise)
+    low, high = discount * (1.0 - rise), discount * rise
     values: list[float] = []
-    for level in range(_TREE_STEPS - 1, -1, -1):
-        bare = (spot - lost) * up**-level
-        paid_later = _worth_at(level * step, dividends, years=years, rate=rate)
-        stocks = [bare * up ** (2 * index) for index in range(level + 1)]
-        if not values:
-            held = [european_value(s, strike, step, rate, 0.0, volatility, right) for s in stocks]
+    for level in range(len(later) - 1, -1, -1):
+        stocks = [bare * math.exp(log_up * (2 * index - level)) for index in range(level + 1)]
+        if values:
+            held = [low * down + high * above for down, above in pairwise(values)]
         else:
-            held = [
-                down_weight * low + up_weight * high for low, high in zip(values, values[1:], strict=False)
-            ]
-        exercised = [right * (stock + paid_later - strike) for stock in stocks]
+            held = [european_value(stock, strike, step, rate, 0.0, volatility, right) for stock in stocks]
+        exercised = [right * (stock + later[level] - strike) for stock in stocks]
         values = [max(pair) for pair in zip(held, exercised, strict=True)]
     return values[0]
 

@@ -77,6 +77,12 @@ def evaluate(candidate: Candidate, context: GateContext, rules: DispatchRules) -
     return _verdict(candidate, results)
 
 
+def blocked_before_offer(candidate: Candidate, context: GateContext, rules: DispatchRules) -> bool:
+    """Tell whether a gate that needs no contract already refuses, so that no chain need be asked for."""
+    case = GateCase(candidate, context.account, context.market, rules)
+    return not all(gate(case).passed for gate in ENTRY_GATES)
+
+
 def evaluate_roll(candidate: Candidate, context: GateContext, rules: DispatchRules) -> Verdict:
     """Run a roll's gates: account, controls, IV rank, liquidity, cost, budget, premium at risk.
 

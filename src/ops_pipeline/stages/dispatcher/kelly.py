@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from ops_pipeline.domain.positions import Trade
@@ -73,6 +74,7 @@ def kelly_sample_of(returns: Sequence[float], *, rules: SizingRules) -> KellySam
     )
 
 
+@lru_cache(maxsize=1024)
 def beta_quantile(probability: float, a: float, b: float) -> float:
     """Give x with I_x(a, b) = probability, to 1e-9; a, b > 0 and probability in (0, 1)."""
     if not (0.0 < probability < 1.0 and a > 0.0 and b > 0.0):

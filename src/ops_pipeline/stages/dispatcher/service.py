@@ -1,7 +1,7 @@
 """Judges an account's fresh signals and sends what every gate approved. Shell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -16,12 +16,20 @@ from ops_pipeline.domain.orders import Approved, Purpose, Rejected
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import Failed, StepReport, VerdictRow
 from ops_pipeline.domain.rules import TierRules
-from ops_pipeline.domain.signals import Signal, Strategy
+from ops_pipeline.domain.signals import Signal
 from ops_pipeline.domain.units import Occ, SignalId, Usd4
 from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, Store
-from ops_pipeline.stages.dispatcher.context import AccountView, DispatchRules, Household, MarketView
+from ops_pipeline.stages.dispatcher.context import (
+    AccountView,
+    Candidate,
+    DispatchRules,
+    GateContext,
+    Household,
+    MarketView,
+)
 from ops_pipeline.stages.dispatcher.day_record import record_day
 from ops_pipeline.stages.dispatcher.exposure import Book, ContractGreeks, build_book
+from ops_pipeline.stages.dispatcher.gates import blocked_before_offer
 from ops_pipeline.stages.dispatcher.kelly import calculate_kelly_sample
 from ops_pipeline.stages.dispatcher.plan import Decision, OrderScope, decide_entries, dte_window
 from ops_pipeline.stages.dispatcher.tiers import step_tier
@@ -45,7 +53,8 @@ class DispatcherPorts:
     """One account's entries: its desk, the market, what was written before.
 
     `household` sums all accounts (None: one could not be read). `retry_every` spaces the judgements of
-    a refused daily signal. `tiers` are all tiers' rows, in order.
+    a refused daily signal. `tiers` are all tiers' rows, in order; `ranks` remembers each ticker's newest
+    IV rank while the process lives.
     """
 
     desk: Desk
@@ -57,6 +66,7 @@ class DispatcherPorts:
     retry_every: timedelta
     rules_hash: str
     tiers: Sequence[TierRules]
+    ranks: dict[str, tuple[object, IvRank]]
     live: bool = False
 
 
@@ -142,14 +152,23 @@ def account_view(
 def market_view(
     signal: Signal, view: AccountView, session: Session, ports: DispatcherPorts, rules: DispatchRules
 ) -> MarketView:
-    """See a signal's underlying; one below the account's confidence asks for no chain."""
-    tier = rules.tier
-    day = signal.strategy is Strategy.DAY
-    chain = None
-    if signal.confidence >= (tier.confidence_day if day else tier.confidence_swing):
-        first, last = (session.date + timedelta(days=days) for days in dte_window(signal.strategy, rules))
-        chain = chain_between(signal.ticker, first, last, signal.right, view.now, session, ports)
-    return view_around(chain, signal.ticker, signal.interval, view.now, session, ports, rules)
+    """See a signal's underlying; where a gate refuses that needs no contract, no chain is asked for."""
+    bare = view_around(None, signal.ticker, signal.interval, view.now, session, ports, rules)
+    wish = Candidate(
+        ticker=signal.ticker,
+        right=signal.right,
+        strategy=signal.strategy,
+        signal=signal,
+        planned=(),
+        shortfall="",
+        offer=None,
+        numbers=(),
+    )
+    if blocked_before_offer(wish, GateContext(account=view, market=bare), rules):
+        return bare
+    first, last = (session.date + timedelta(days=days) for days in dte_window(signal.strategy, rules))
+    chain = chain_between(signal.ticker, first, last, signal.right, view.now, session, ports)
+    return replace(bare, chain=chain, greeks=greeks_of(chain))
 
 
 def chain_between(
@@ -183,7 +202,7 @@ def view_around(
         features=features,
         iv_rank=_iv_rank(ticker, features.iv if features else None, session, ports, rules),
         earnings=ports.market.earnings(ticker, now=now),
-        hold_until=_sessions_ahead(ports.calendar, session.date, rules.tier.max_hold_sessions),
+        hold_until=sessions_ahead(ports.calendar, session.date, rules.tier.max_hold_sessions),
         greeks=greeks_of(chain),
         regime=regime,
         regime_age=ports.calendar.count(regime.session, session.date) if regime else 0,
@@ -274,13 +293,18 @@ def _completed(chain: Chain, session: Session, ports: DispatcherPorts) -> Chain:
 def _iv_rank(
     ticker: str, iv: float | None, session: Session, ports: DispatcherPorts, rules: DispatchRules
 ) -> IvRank:
+    known = ports.ranks.get(ticker)
+    if known is not None and known[0] == (session.date, iv):
+        return known[1]
     past = ports.store.iv_history(ticker, before=session.date, limit=rules.iv.readings_max)
-    return iv_rank_of(
+    rank = iv_rank_of(
         iv,
         [reading.iv for reading in past],
         min_days=rules.iv.readings_min,
         max_days=rules.iv.readings_max,
     )
+    ports.ranks[ticker] = ((session.date, iv), rank)
+    return rank
 
 
 def _sessions_back(calendar: Calendar, day: date, count: int) -> date:
@@ -289,10 +313,10 @@ def _sessions_back(calendar: Calendar, day: date, count: int) -> date:
     return day
 
 
-def _sessions_ahead(calendar: Calendar, day: date, count: int) -> date:
-    for _ in range(count):
-        day = calendar.following(day).date
-    return day
+def sessions_ahead(calendar: Calendar, day: date, count: int) -> date:
+    """Give the session `count` sessions after `day`."""
+    weeks_ahead = day + timedelta(days=2 * count + 14)
+    return [session.date for session in calendar.between(day, weeks_ahead) if session.date > day][count - 1]
 
 
 def _row(decision: Decision, now: datetime, session: Session, ports: DispatcherPorts) -> VerdictRow:

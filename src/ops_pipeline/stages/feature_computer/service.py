@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from ops_pipeline.domain.features import FeatureRow
-from ops_pipeline.domain.market import Bar, Interval, Session
+from ops_pipeline.domain.features import FeatureRow, IvRank
+from ops_pipeline.domain.market import Bar, Interval, IvReading, Session
 from ops_pipeline.domain.news import Classification
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import IvRules, SignalRules
@@ -32,7 +32,7 @@ class FeaturePorts:
     """Tables, sessions and the spot; `daily_every` spaces the rows of the forming daily bar.
 
     `atr` remembers (symbol, session) -> daily ATR, which changes once a session; `daily_at` when the
-    daily rows were last computed.
+    daily rows were last computed; `ranks` the IV rank of a symbol's newest reading.
     """
 
     store: FeatureTables
@@ -42,6 +42,7 @@ class FeaturePorts:
     daily_every: timedelta
     atr: dict[tuple[str, str], float | None]
     daily_at: dict[str, datetime]
+    ranks: dict[str, tuple[tuple[date, IvReading | None], IvRank]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +147,11 @@ def _day(
     key = (symbol, session.date.isoformat())
     if ports.atr.get(key) is None:
         ports.atr[key] = calculate_atr(_past_days(symbol, session, now, ports))
-    past = ports.store.iv_history(symbol, before=session.date, limit=rules.iv.readings_max)
     today = ports.store.iv_reading(symbol, session.date)
+    known = ports.ranks.get(symbol)
+    if known is not None and known[0] == (session.date, today):
+        return DayContext(atr=ports.atr[key], iv=known[1])
+    past = ports.store.iv_history(symbol, before=session.date, limit=rules.iv.readings_max)
     latest = today or (past[-1] if past else None)
     rank = iv_rank_of(
         latest.iv if latest else None,
@@ -155,4 +159,6 @@ def _day(
         min_days=rules.iv.readings_min,
         max_days=rules.iv.readings_max,
     )
+    if today is not None or past:
+        ports.ranks[symbol] = ((session.date, today), rank)
     return DayContext(atr=ports.atr[key], iv=rank)

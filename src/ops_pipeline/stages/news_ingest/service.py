@@ -1,8 +1,10 @@
 """Brings new headlines in, once each. Shell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ops_pipeline.domain.news import NewsItem
 from ops_pipeline.domain.records import StepReport
 from ops_pipeline.ports import NewsSource, NewsStore
 from ops_pipeline.stages.news_ingest.dedupe import DedupeRules, dedupe
@@ -15,28 +17,36 @@ _OVERLAP = timedelta(seconds=90)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewsIngestPorts:
-    """Where headlines come from and go to."""
+    """Where headlines come from and go to.
+
+    `seen` remembers the newest first-seen time (under "") while the process lives.
+    """
 
     source: NewsSource
     store: NewsStore
+    seen: dict[str, datetime]
 
 
 def run_once(now: datetime, ports: NewsIngestPorts, rules: DedupeRules) -> StepReport:
     """Fetch what was first seen since the newest stored item, link near-duplicates, store."""
     # gather
-    recent = ports.store.news_since(now - max(rules.window, _FIRST_LOOK))
-    newest = max((item.first_seen_at for item in recent), default=None)
-    since = newest - _OVERLAP if newest else now - _FIRST_LOOK
-    known = {item.news_id: item.tickers for item in recent}
-    fetched = ports.source.fetch(since=since, now=now)
-    incoming = [item for item in fetched if known.get(item.news_id) != item.tickers]
-    if not incoming:
+    newest = ports.seen.get("") or _newest(ports.store.news_since(now - _FIRST_LOOK))
+    fetched = ports.source.fetch(since=newest - _OVERLAP if newest else now - _FIRST_LOOK, now=now)
+    if not fetched or (newest and max(item.first_seen_at for item in fetched) <= newest):
         return StepReport(stage="news_ingest", now=now, read=len(fetched))
+    recent = ports.store.news_since(now - max(rules.window, _FIRST_LOOK))
+    known = {item.news_id: item.tickers for item in recent}
+    incoming = [item for item in fetched if known.get(item.news_id) != item.tickers]
     # decide
     found = dedupe(incoming, recent, rules)
     # apply
+    ports.seen[""] = max(item.first_seen_at for item in fetched)
     if found.fresh:
         ports.store.add_news(found.fresh)
     if found.enriched:
         ports.store.enrich_news(found.enriched)
     return StepReport(stage="news_ingest", now=now, read=len(fetched), decided=len(found.fresh))
+
+
+def _newest(items: Sequence[NewsItem]) -> datetime | None:
+    return max((item.first_seen_at for item in items), default=None)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
 from ops_pipeline.domain.orders import Rejected, Unknown
@@ -122,8 +123,13 @@ def watch(
     session: Session,
     ports: ManagerPorts,
     rules: ManagerRules,
+    whole: bool = False,
 ) -> Watched:
-    """Judge one position at `now`; changes nothing but the memory of its marks."""
+    """Judge one position at `now`; changes nothing but the memory of its marks.
+
+    An idle position of which no rule is met is told by the kernels alone; `whole` lists every rule
+    with its distance all the same.
+    """
     ledger = ports.desk.store.ledger(ports.desk.account)
     exit_rules = rules.exits(position)
     quote = quotes.get(position.contract.occ)
@@ -134,8 +140,13 @@ def watch(
     sessions_held = ports.calendar.count(position.entry_session, session.date)
     before = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     held = tracking.observe(before, read.marks, exit_rules)
+    standing = _standing(position, ledger, now, session)
+    idle = position.exit is None and standing.working is None and ledger.control is ControlLevel.NORMAL
+    if idle and not whole and not arbiter.first_exit(held, read.marks, exit_rules).rank:
+        action = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
+        return Watched(position=position, quote=quote, read=read, held=held, triggers=(), action=action)
     triggers = monitor.check_exit_conditions(held, read.marks, exit_rules)
-    action = arbiter.arbitrate(triggers, _standing(position, ledger, now, session))
+    action = arbiter.arbitrate(triggers, standing)
     return Watched(position=position, quote=quote, read=read, held=held, triggers=triggers, action=action)
 
 

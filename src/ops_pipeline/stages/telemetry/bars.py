@@ -92,16 +92,23 @@ def missing_sessions(bars: Sequence[Bar], sessions: Sequence[Session]) -> tuple[
     return tuple(session.date for session in sessions if session.date not in present)
 
 
-def is_stale(last_end_at: datetime | None, *, interval: Interval, session: Session, now: datetime) -> bool:
+def is_stale(
+    last_end_at: datetime | None,
+    *,
+    interval: Interval,
+    session: Session,
+    now: datetime,
+    previous: Session | None = None,
+) -> bool:
     """Tell whether the newest bar is older than it may be while `session` runs.
 
-    Minute bars: more than two intervals behind `now`, counted from the open, so that the first two
-    minutes never alarm. Daily bars: none that ended on a day before the session but after a week ago
-    is known here, so a daily bar is stale only when absent; `missing_sessions` names gaps.
+    Minute bars: more than two intervals behind `now`, counted from the open so that the first minutes
+    never alarm, and only while the session runs. Daily bars: older than the close of the session
+    `previous`, where that is given.
     """
     if interval is Interval.DAY:
-        return last_end_at is None
-    if not session.open_at <= now <= session.close_at + STALE_AFTER_INTERVALS * MINUTE:
+        return last_end_at is None or (previous is not None and last_end_at < previous.close_at)
+    if not session.open_at <= now <= session.close_at:
         return False
     newest = session.open_at if last_end_at is None else max(last_end_at, session.open_at)
-    return min(now, session.close_at) - newest > STALE_AFTER_INTERVALS * MINUTE
+    return now - newest > STALE_AFTER_INTERVALS * MINUTE

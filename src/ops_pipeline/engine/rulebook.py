@@ -1,0 +1,67 @@
+"""The numbers of a run, read from the settings once each. Pure."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast
+
+from ops_pipeline.domain.accounts import Tier
+from ops_pipeline.domain.market import Interval, QuoteRules
+from ops_pipeline.domain.rules import (
+    ContractRules,
+    EntryRules,
+    ExecutionRules,
+    ExitOrderRules,
+    ExitRules,
+    GateRules,
+    IvRules,
+    RollRules,
+    SignalRules,
+    SizingRules,
+    TierRules,
+    WatchlistRules,
+)
+from ops_pipeline.domain.signals import Strategy
+
+Value = TypeVar("Value")
+
+
+class RuleBook(Protocol):
+    """Where every stage's numbers come from: the settings."""
+
+    def quote_rules(self) -> QuoteRules: ...
+    def exit_rules(self, *, tier: Tier, strategy: Strategy, account: str | None = None) -> ExitRules: ...
+    def tier_rules(self, tier: Tier, *, account: str | None = None) -> TierRules: ...
+    def sizing_rules(self) -> SizingRules: ...
+    def iv_rules(self) -> IvRules: ...
+    def contract_rules(self) -> ContractRules: ...
+    def gate_rules(self) -> GateRules: ...
+    def entry_rules(self) -> EntryRules: ...
+    def exit_order_rules(self) -> ExitOrderRules: ...
+    def execution_rules(self) -> ExecutionRules: ...
+    def watchlist_rules(self) -> WatchlistRules: ...
+    def signal_rules(self, interval: Interval) -> SignalRules: ...
+    def roll_rules(self) -> RollRules: ...
+    def fingerprint(self) -> str: ...
+
+
+class _Remembered:
+    """Answers each question of a rule book once; the settings behind it are frozen."""
+
+    def __init__(self, book: RuleBook) -> None:
+        self._book = book
+        self._answers: dict[tuple[Any, ...], Any] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._book, name)
+
+        def ask(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - passes through what the book gives
+            key = (name, *args, *named.values())
+            if key not in self._answers:
+                self._answers[key] = method(*args, **named)
+            return self._answers[key]
+
+        return ask
+
+
+def remembered(book: RuleBook) -> RuleBook:
+    """Give the same book, each of its answers computed once."""
+    return cast(RuleBook, _Remembered(book))
