@@ -85,38 +85,49 @@ def assemble(
     label: str,
     book_path: Callable[[str], Path | None] = lambda _: None,
 ) -> Assembly:
-    """Open store and brokers, wire the services, begin the ledgers. `label` tells equal runs' ids apart."""
-    calendar = exchange_calendar()
+    """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart."""
     identity = sha256(f"{label}|{settings.fingerprint()}".encode()).hexdigest()[:32]
     store = open_store(database, durable=durable, database_id=identity, holder=label, clock=clock.now)
+    assembly = join(settings, market, store=store, clock=clock, books={}, book_path=book_path)
+    assembly.wiring.open_accounts(clock.now())
+    return assembly
+
+
+def join(
+    settings: Settings,
+    market: Market,
+    *,
+    store: SqlStore,
+    clock: Clock,
+    books: Mapping[AccountId, Book],
+    book_path: Callable[[str], Path | None],
+) -> Assembly:
+    """Wire the services over an open store; `books` are what simulated brokers hold already."""
+    calendar = exchange_calendar()
     profiles = tuple(_profile(settings, index) for index in range(len(settings.accounts)))
     if not profiles:
         raise ConfigurationError("accounts: expected at least one account, was none")
     brokers = {
-        profile.id: _broker(settings, profile, market, calendar, clock, book_path(profile.id))
+        profile.id: _broker(settings, profile, books.get(profile.id), market, calendar, clock, book_path)
         for profile in profiles
     }
-    parts = Parts(
-        book=settings,
-        store=store,
-        market=market.data,
-        news=market.news,
-        model=_text_model(settings),
-        universe=market.universe,
-        calendar=calendar,
-        symbols=market.symbols,
-        intervals=tuple(Interval(name) for name in settings.intervals),
-        profiles=profiles,
-        brokers=brokers,
-        cadences=Cadences(
-            iv_every=timedelta(minutes=settings.cadence.iv_minutes),
-            daily_every=timedelta(minutes=0 if market.recorded else settings.cadence.daily_minutes),
-            retry_every=timedelta(minutes=settings.cadence.retry_minutes),
-        ),
-        recorded=market.recorded,
+    wiring = Wiring(
+        Parts(
+            book=settings,
+            store=store,
+            market=market.data,
+            news=market.news,
+            model=_text_model(settings),
+            universe=market.universe,
+            calendar=calendar,
+            symbols=market.symbols,
+            intervals=tuple(Interval(name) for name in settings.intervals),
+            profiles=profiles,
+            brokers=brokers,
+            cadences=_cadences(settings, market),
+            recorded=market.recorded,
+        )
     )
-    wiring = Wiring(parts)
-    wiring.open_accounts(clock.now())
     return Assembly(
         settings=settings,
         store=store,
@@ -126,6 +137,14 @@ def assemble(
         calendar=calendar,
         market=market.data,
         brokers=brokers,
+    )
+
+
+def _cadences(settings: Settings, market: Market) -> Cadences:
+    return Cadences(
+        iv_every=timedelta(minutes=settings.cadence.iv_minutes),
+        daily_every=timedelta(minutes=0 if market.recorded else settings.cadence.daily_minutes),
+        retry_every=timedelta(minutes=settings.cadence.retry_minutes),
     )
 
 
@@ -164,6 +183,14 @@ def recorded_market(
     )
 
 
+def for_recording(settings: Settings, market: Market) -> Settings:
+    """Give the settings a recording asks for: entries at the ask at once, since nobody waits in a snapshot."""
+    if not market.recorded:
+        return settings
+    orders = settings.orders.model_copy(update={"entry_steps": 0})
+    return settings.model_copy(update={"orders": orders})
+
+
 def _profile(settings: Settings, index: int) -> AccountProfile:
     account = settings.accounts[index]
     return AccountProfile(
@@ -178,26 +205,27 @@ def _profile(settings: Settings, index: int) -> AccountProfile:
 def _broker(
     settings: Settings,
     profile: AccountProfile,
+    book: Book | None,
     market: Market,
     calendar: SessionCalendar,
     clock: Clock,
-    path: Path | None,
+    book_path: Callable[[str], Path | None],
 ) -> SimulatedBroker:
     level = next(a.options_level for a in settings.accounts if a.id == profile.id)
-    book = Book(
+    fresh = Book(
         number=profile.number,
         cash=profile.start_equity,
         options_level=level,
         last_equity=profile.start_equity,
     )
     return SimulatedBroker(
-        book,
+        book or fresh,
         market=market.data,
         calendar=calendar,
         clock=clock,
         fees=_fees,
         rules=market.match,
-        path=path,
+        path=book_path(profile.id),
     )
 
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from ops_pipeline.ports import Clock
+
 
 class SimulatedClock:
     """A clock that stands still until it is moved, and never goes back."""
@@ -19,3 +21,29 @@ class SimulatedClock:
         if instant < self._now:
             raise ValueError(f"clock: expected an instant after {self._now}, was {instant}")
         self._now = instant
+
+
+class ScaledClock:
+    """Market time that runs `speed` times as fast as the wall, from `start`; 1 is real time."""
+
+    def __init__(self, start: datetime, *, speed: float, wall: Clock) -> None:
+        """Begin at `start` now. `speed` > 0."""
+        if speed <= 0:
+            raise ValueError(f"speed: expected > 0, was {speed}")
+        self._start = start
+        self._speed = speed
+        self._wall = wall
+        self._began = wall.now()
+
+    def now(self) -> datetime:
+        """Give the market's instant."""
+        return self._start + (self._wall.now() - self._began) * self._speed
+
+    def skip_to(self, instant: datetime) -> None:
+        """Jump forward to `instant`, over a night; never back."""
+        if instant > self.now():
+            self._start, self._began = instant, self._wall.now()
+
+    def wall_seconds_to(self, instant: datetime) -> float:
+        """Give the seconds of wall time until `instant`, at least 0."""
+        return max(0.0, (instant - self.now()).total_seconds() / self._speed)

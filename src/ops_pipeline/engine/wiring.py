@@ -1,6 +1,6 @@
 """Joins ports and rules to the services: what each job of the registry runs. Shell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -25,6 +25,7 @@ from ops_pipeline.stages.classifier import service as classifier
 from ops_pipeline.stages.classifier.tickers import Universe
 from ops_pipeline.stages.dispatcher import service as dispatcher
 from ops_pipeline.stages.dispatcher.context import DispatchRules, GateContext, Household
+from ops_pipeline.stages.dispatcher.plan import Decision
 from ops_pipeline.stages.execution import service as execution
 from ops_pipeline.stages.execution.gateway import Desk
 from ops_pipeline.stages.feature_computer import service as feature_computer
@@ -84,6 +85,7 @@ class Memory:
     judged: dict[tuple[str, str], str] = field(default_factory=dict)
     seen: dict[str, datetime] = field(default_factory=dict)
     reconciled: dict[str, datetime] = field(default_factory=dict)
+    checks: int = 0
     entry_ranks: dict[str, tuple[object, IvRank]] = field(default_factory=dict)
     ranks: dict[str, tuple[tuple[date, IvReading | None], IvRank]] = field(default_factory=dict)
 
@@ -211,6 +213,7 @@ class Wiring:
     def pulse(self, now: datetime, account: str) -> StepReport:
         """Keep one account's orders true to its broker."""
         self.memory.reconciled[account] = now
+        self.memory.checks += 1
         return execution.run_once(now, self._execution(AccountId(account)))
 
     def snapshot(self, now: datetime, account: AccountId) -> AccountSnapshot | None:
@@ -293,6 +296,30 @@ class Wiring:
             fees=fee_rules_on(session.date if session else now.date()),
             stop=-book.exit_rules(tier=tier, strategy=Strategy.SWING, account=account).stop,
         )
+
+    def judge(self, account: AccountId, now: datetime) -> Sequence[Decision]:
+        """Judge an account's fresh signals; stores and sends nothing."""
+        session = self.parts.calendar.session_at(now)
+        if session is None:
+            return ()
+        rules = self.dispatch_rules(account, now, self.parts.store.ledger(account).tier)
+        return dispatcher.judge(now, session, self.dispatcher_ports(account), rules).decisions
+
+    def watch(self, account: AccountId, now: datetime) -> Sequence[position_manager.Watched]:
+        """Judge an account's positions by every rule; decides nothing."""
+        session = self.parts.calendar.session_at(now)
+        ports = self.manager_ports(account, now)
+        held = [p for p in self.parts.store.ledger(account).open_positions if p.qty]
+        if session is None or not held:
+            return ()
+        quotes = self.parts.market.quotes([position.contract.occ for position in held], now=now)
+        rules = self.manager_rules(account)
+        return [
+            position_manager.watch(
+                position, quotes, now=now, session=session, ports=ports, rules=rules, whole=True
+            )
+            for position in held
+        ]
 
     def _manage(self, now: datetime, account: str) -> StepReport:
         owner = AccountId(account)

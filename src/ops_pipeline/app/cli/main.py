@@ -3,16 +3,20 @@
 import sys
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated
 
 import click
 import typer
 
 from ops_pipeline.app.cli import shared
 from ops_pipeline.app.cli.config import config_app, symbols_app
-from ops_pipeline.app.cli.db import db_app
+from ops_pipeline.app.cli.db import app as db_app
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
-from ops_pipeline.app.cli.running import demo, jobs, plan, replay, reset, run, runs, stage_app
+from ops_pipeline.app.cli.live import jobs, plan, run, stage_app
+from ops_pipeline.app.cli.running import demo, replay, reset, runs
+from ops_pipeline.app.runs import find_run
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError, OpsError
 
 app = typer.Typer(
@@ -36,6 +40,18 @@ app.add_typer(stage_app, name="stage")
 app.add_typer(config_app, name="config")
 app.add_typer(symbols_app, name="symbols")
 app.add_typer(db_app, name="db")
+
+
+@db_app.callback()
+def _database(
+    context: typer.Context,
+    home: shared.Home = shared.DEFAULT_HOME,
+    run_id: shared.RunId = None,
+    url: Annotated[str | None, typer.Option("--url", help="Database URL instead of a run's own.")] = None,
+) -> None:
+    """Look after a run's database: migrate, rebuild, verify, query."""
+    context.obj = SimpleNamespace(database_url=url or find_run(home, run_id).database)
+
 
 _EXIT_CODES: tuple[tuple[type[OpsError], int], ...] = (
     (ConfigurationError, shared.USAGE),

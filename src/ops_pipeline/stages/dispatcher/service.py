@@ -70,22 +70,39 @@ class DispatcherPorts:
     live: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Decisions in the order they were taken, and the market each signal was judged in."""
+
+    decisions: Sequence[Decision]
+    markets: Mapping[SignalId, MarketView]
+
+
 def run_once(now: datetime, ports: DispatcherPorts, rules_of: RulesOfTier) -> StepReport:
     """Take the signals that are due, judge them in order, store every verdict, send what was approved."""
     account = ports.desk.account
     session = ports.calendar.session_at(now)
     if session is None:
         return StepReport(stage="dispatcher", now=now, account=account)
-    # gather
+    # gather and decide
     keep_tier(now, session, ports, rules_of)
-    ledger = ports.desk.store.ledger(account)
+    tier = ports.desk.store.ledger(account).tier
+    judged = judge(now, session, ports, rules_of(tier))
+    if not judged.decisions:
+        return StepReport(stage="dispatcher", now=now, account=account)
+    # apply
+    ports.store.put_verdicts([_row(decision, now, session, ports) for decision in judged.decisions])
+    return _send_all(judged, now=now, session=session, ports=ports, tier=tier)
+
+
+def judge(now: datetime, session: Session, ports: DispatcherPorts, rules: DispatchRules) -> Judged:
+    """Judge the signals that are due, in order; stores and sends nothing."""
+    ledger = ports.desk.store.ledger(ports.desk.account)
     signals = _due_signals(now, session, ledger, ports)
     if not signals:
-        return StepReport(stage="dispatcher", now=now, account=account)
-    rules = rules_of(ledger.tier)
+        return Judged(decisions=(), markets={})
     view = account_view(now, session, ports, rules)
     markets = {signal.id: market_view(signal, view, session, ports, rules) for signal in signals}
-    # decide
     decisions = decide_entries(
         signals,
         view,
@@ -94,9 +111,7 @@ def run_once(now: datetime, ports: DispatcherPorts, rules_of: RulesOfTier) -> St
         scope=OrderScope(ports.desk.store.database_id, logical_account(ledger.broker, ledger.number)),
         generations={s.id: ledger.next_generation(Purpose.ENTRY, s.id) for s in signals},
     )
-    # apply
-    ports.store.put_verdicts([_row(decision, now, session, ports) for decision in decisions])
-    return _send_all(decisions, markets, now=now, session=session, ports=ports, tier=ledger.tier)
+    return Judged(decisions=decisions, markets=markets)
 
 
 def keep_tier(now: datetime, session: Session, ports: DispatcherPorts, rules_of: RulesOfTier) -> None:
@@ -341,8 +356,7 @@ def _row(decision: Decision, now: datetime, session: Session, ports: DispatcherP
 
 
 def _send_all(
-    decisions: Sequence[Decision],
-    markets: Mapping[SignalId, MarketView],
+    judged: Judged,
     *,
     now: datetime,
     session: Session,
@@ -350,10 +364,11 @@ def _send_all(
     tier: Tier,
 ) -> StepReport:
     sent, failed = 0, []
+    decisions = judged.decisions
     for decision in decisions:
         if not isinstance(decision.verdict, Approved):
             continue
-        opened = _opened(decision, markets[decision.signal.id], session, ports, tier)
+        opened = _opened(decision, judged.markets[decision.signal.id], session, ports, tier)
         outcome = send(decision.verdict, desk=ports.desk, now=now, with_bodies=[opened])
         sent += 1
         if isinstance(outcome, Rejected):

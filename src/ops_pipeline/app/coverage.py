@@ -1,0 +1,89 @@
+"""Which of the system's abilities a run has shown, each with the id of its evidence. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.orders import Order, Purpose
+from ops_pipeline.domain.positions import ExitReason
+from ops_pipeline.domain.records import VerdictRow
+
+_SHOWN_BY = {
+    ExitReason.KILL: "test_kill_flatten",
+    ExitReason.EXPIRY_CUTOFF: "test_expiry_cutoff",
+    ExitReason.EVENT_EXIT: "test_event_exit",
+    ExitReason.THETA: "test_theta_decay_risk",
+    ExitReason.MAX_HOLD: "test_max_hold",
+    ExitReason.ROLL: "test_roll_saga",
+    ExitReason.EXPIRED: "test_expiry_worthless",
+    ExitReason.EXERCISED: "test_exercise",
+}
+_DECIDED = (
+    ExitReason.KILL,
+    ExitReason.EXPIRY_CUTOFF,
+    ExitReason.EOD_FLAT,
+    ExitReason.STOP_LOSS,
+    ExitReason.TRAILING_STOP,
+    ExitReason.FIRST_TARGET,
+    ExitReason.SECOND_TARGET,
+    ExitReason.PROFIT_TARGET,
+    ExitReason.UNDERLYING_CALL,
+    ExitReason.UNDERLYING_PUT,
+    ExitReason.EVENT_EXIT,
+    ExitReason.THETA,
+    ExitReason.MAX_HOLD,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One ability: how often it was seen, an id that shows it ("" for none), and the test that does."""
+
+    what: str
+    count: int
+    evidence: str
+    test: str = ""
+
+
+def coverage(ledgers: Iterable[Ledger], verdicts: Sequence[VerdictRow]) -> tuple[Seen, ...]:
+    """List every exit reason, ladder level, roll, IV refusal, Kelly verdict, ATR reduction and expiry."""
+    sold: dict[str, list[str]] = {}
+    rolls: list[str] = []
+    for ledger in ledgers:
+        for reason, position_id in _sales(ledger):
+            sold.setdefault(reason, []).append(position_id)
+        rolls += [roll.position_id for roll in ledger.rolls.values() if roll.state == "done"]
+    rows = [_seen(f"exit {reason.value}", sold.get(reason.value, []), reason) for reason in _DECIDED]
+    rows.append(_seen("roll", rolls, ExitReason.ROLL))
+    ended = sold.get(ExitReason.EXPIRED.value, []) + sold.get(ExitReason.EXERCISED.value, [])
+    rows.append(_seen("expiry or exercise", ended, ExitReason.EXPIRED))
+    rows += _verdict_rows(verdicts)
+    return tuple(rows)
+
+
+def _seen(what: str, ids: Sequence[str], reason: ExitReason) -> Seen:
+    return Seen(what, len(ids), ids[-1] if ids else "", _SHOWN_BY.get(reason, ""))
+
+
+def _sales(ledger: Ledger) -> list[tuple[str, str]]:
+    sold = {(o.intent.reason, str(o.intent.position_id)): None for o in ledger.orders.values() if _sells(o)}
+    removed = {(p.removed_by, str(p.id)): None for p in ledger.positions.values() if p.removed_by}
+    return [*sold, *removed]
+
+
+def _sells(order: Order) -> bool:
+    return bool(order.booked) and order.intent.purpose not in (Purpose.ENTRY, Purpose.ROLL_OPEN)
+
+
+def _verdict_rows(verdicts: Sequence[VerdictRow]) -> list[Seen]:
+    def numbers(row: VerdictRow) -> Mapping[str, float]:
+        return dict(row.numbers)
+
+    expensive = [r.signal_id for r in verdicts if any(g.name == "iv_rank" and not g.passed for g in r.gates)]
+    kelly = [r.signal_id for r in verdicts if numbers(r).get("kelly", -1.0) >= 0.0]
+    atr = [r.signal_id for r in verdicts if r.approved and numbers(r).get("factor_atr", 1.0) < 1.0]
+    return [
+        Seen("IV rank refusal", len(expensive), expensive[0] if expensive else "", "test_iv_rank_refuses"),
+        Seen("Kelly sample of 30 or more", len(kelly), kelly[0] if kelly else "", "test_kelly_sample"),
+        Seen("ATR-reduced entry", len(atr), atr[0] if atr else "", "test_atr_reduces"),
+    ]

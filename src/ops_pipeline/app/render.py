@@ -1,0 +1,114 @@
+"""A run's summary for a person: funnel, exits, refusals, accounts, equity curve, coverage. Shell."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ops_pipeline.app.coverage import Seen
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_MOST_ROWS = 12
+
+
+def render_summary(
+    console: Console,
+    summary: Mapping[str, Any],
+    *,
+    curves: Mapping[Any, Sequence[float]],
+    seen: Sequence[Seen],
+    next_commands: Sequence[str],
+) -> None:
+    """Print everything a person looks at after a run; `curves` are equities in dollars by account."""
+    _funnel(console, summary)
+    _pairs(console, "Exits by reason", summary["exits"])
+    _pairs(console, "Refusals by gate", summary["verdicts"]["by_gate"])
+    _accounts(console, summary["accounts"])
+    for account, values in curves.items():
+        console.print(f"equity {account:>8}  {sparkline(values)}  {_range(values)}", highlight=False)
+    _coverage(console, seen)
+    checks = summary["reconciliation"]
+    console.print(
+        f"\nreconciliation: {checks['checks']:,} checks, {checks['breaks']} breaks · "
+        f"{summary['events']:,} events · ledger {summary['ledger_hash'][:16]} · {summary['elapsed_s']} s",
+        highlight=False,
+    )
+    if next_commands:
+        console.print("\nGo on with:")
+        for command in next_commands:
+            console.print(f"  {command}", highlight=False)
+
+
+def sparkline(values: Sequence[float], *, width: int = 60) -> str:
+    """Draw values as blocks, the lowest at the bottom; at most `width` of them, evenly picked."""
+    if not values:
+        return ""
+    step = max(1.0, len(values) / width)
+    picked = [values[int(index * step)] for index in range(int(len(values) / step))]
+    low, high = min(picked), max(picked)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BLOCKS[int((value - low) * scale)] for value in picked)
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{min(values):,.2f} .. {max(values):,.2f} $" if values else "no snapshot"
+
+
+def _funnel(console: Console, summary: Mapping[str, Any]) -> None:
+    verdicts, positions = summary["verdicts"], summary["positions"]
+    steps = (
+        ("news", summary["news"]),
+        ("classified", summary["classified"]),
+        ("signals", summary["signals"]),
+        ("holds", summary["holds"]),
+        ("approved", verdicts["approved"]),
+        ("refused", verdicts["refused"]),
+        ("orders", summary["orders"]),
+        ("fills", summary["fills"]),
+        ("opened", positions["opened"]),
+        ("closed", positions["closed"]),
+        ("open", positions["open"]),
+        ("partials", summary["partials"]),
+        ("rolls", summary["rolls"]),
+    )
+    table = Table(title=f"{summary['sessions']} sessions", title_justify="left", box=None, pad_edge=False)
+    for name, _ in steps:
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{count:,}" for _, count in steps))
+    console.print(table)
+
+
+def _pairs(console: Console, title: str, counts: Mapping[str, int]) -> None:
+    table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    most = max(counts.values(), default=0)
+    for name, count in list(counts.items())[:_MOST_ROWS]:
+        table.add_row(name, f"{count:,}", "█" * max(1, round(24 * count / most)))
+    console.print(table if counts else f"\n{title}: none")
+
+
+def _accounts(console: Console, accounts: Mapping[str, Mapping[str, Any]]) -> None:
+    table = Table(title="\nAccounts (dollars, net of fees)", title_justify="left", box=None, pad_edge=False)
+    table.add_column("account")
+    names = ("start_equity", "end_equity", "realised", "unrealised", "fees", "opened", "open")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for account, row in accounts.items():
+        cells = (f"{row[name]:,.2f}" if isinstance(row[name], float) else str(row[name]) for name in names)
+        table.add_row(account, *cells)
+    console.print(table)
+
+
+def _coverage(console: Console, seen: Sequence[Seen]) -> None:
+    if not seen:
+        return
+    table = Table(title="\nCoverage", title_justify="left", box=None, pad_edge=False)
+    for name in ("what", "seen", "for example"):
+        table.add_column(name)
+    for row in seen:
+        shown = str(row.count) if row.count else "NOT SEEN"
+        table.add_row(row.what, shown, row.evidence or (f"see {row.test}" if row.test else ""))
+    console.print(table)

@@ -1,0 +1,89 @@
+"""Opens a run that was left, at the instant it was left at. Shell."""
+
+from datetime import datetime
+from pathlib import Path
+
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.simulator.book import Book, Holding
+from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
+from ops_pipeline.app import compose, runs
+from ops_pipeline.app.settings import Settings, load_settings
+from ops_pipeline.domain.errors import MissingDataError
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.units import AccountId
+from ops_pipeline.engine.clock import SimulatedClock
+
+
+def settings_of(run: runs.Run) -> Settings:
+    """Give the settings a run was started with."""
+    return load_settings(**run.settings)
+
+
+def last_instant(store: SqlStore) -> datetime:
+    """Give the newest instant a job ran at; MissingDataError for a run that never began."""
+    instants = [row.at for row in store.last_job_runs().values()]
+    if not instants:
+        raise MissingDataError("run: expected at least one job run, was none")
+    return max(instants)
+
+
+def reopen(run: runs.Run, *, writable: bool) -> compose.Assembly:
+    """Build a run's parts again; the simulated brokers stand as the ledger says, or as they were saved."""
+    settings = settings_of(run)
+    calendar = exchange_calendar()
+    with read_store(run.database) as reader:
+        now = last_instant(reader)
+        books = {account: book_of(reader.ledger(account)) for account in reader.accounts()}
+    clock = SimulatedClock(now)
+    if run.kind == "replay":
+        market = compose.recorded_market(settings, calendar, first=now.date(), last=now.date())
+        settings = compose.for_recording(settings, market)
+    else:
+        market = compose.simulated_market(settings, calendar)
+    store = (
+        open_store(run.database, durable=True, database_id=None, holder="ops", clock=clock.now)
+        if writable
+        else read_store(run.database)
+    )
+    return compose.join(
+        settings,
+        market,
+        store=store,
+        clock=clock,
+        books=books,
+        book_path=lambda account: saved_book(run, account),
+    )
+
+
+def saved_book(run: runs.Run, account: str) -> Path | None:
+    """Give where a run keeps a simulated broker's book; None for runs that keep none."""
+    return run.path / f"broker-{account}.json" if run.kind == "run" else None
+
+
+def book_of(ledger: Ledger) -> Book:
+    """Give the broker's book that the ledger implies: its cash and what it holds."""
+    holdings: dict[str, Holding] = {}
+    for position in ledger.open_positions:
+        if position.qty:
+            multiplier = position.contract.multiplier
+            holdings[position.contract.occ] = Holding(
+                qty=position.qty, cost=position.basis, multiplier=multiplier
+            )
+    value = sum(holding.cost for holding in holdings.values())
+    return Book(
+        number=ledger.number,
+        cash=ledger.cash,
+        options_level=3,
+        last_equity=ledger.cash + value,
+        holdings=holdings,
+    )
+
+
+def account_or_all(assembly: compose.Assembly, account: str | None) -> tuple[AccountId, ...]:
+    """Give the account asked for, or all; MissingDataError for one the run does not have."""
+    known = assembly.wiring.accounts
+    if account is None:
+        return known
+    if account not in known:
+        raise MissingDataError(f"account: expected one of {', '.join(known)}, was {account!r}")
+    return (AccountId(account),)
