@@ -159,9 +159,7 @@ def simulated_clock(calendar: SessionCalendar, first: date) -> SimulatedClock:
     return SimulatedClock(start_of(calendar, first))
 
 
-def recorded_market(
-    settings: Settings, calendar: SessionCalendar, *, first: date, last: date
-) -> Market:
+def recorded_market(settings: Settings, calendar: SessionCalendar, *, first: date, last: date) -> Market:
     """Open the recorded data of [first, last] found under the data folders."""
     from ops_pipeline.adapters.recorded.recording import open_recording
 
@@ -184,7 +182,7 @@ def recorded_market(
 
 
 def for_recording(settings: Settings, market: Market) -> Settings:
-    """Give the settings a recording asks for: entries at the ask at once, since nobody waits in a snapshot."""
+    """Give the settings a recording asks for: entries at the ask at once, for nobody waits in a snapshot."""
     if not market.recorded:
         return settings
     orders = settings.orders.model_copy(update={"entry_steps": 0})

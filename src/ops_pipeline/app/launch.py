@@ -56,9 +56,7 @@ def run_demo(settings: Settings, home: Path, progress: Progress) -> Outcome:
     return _drive(assembly, run, clock, sessions, progress, recorded=False)
 
 
-def run_replay(
-    settings: Settings, home: Path, first: date, last: date, progress: Progress
-) -> Outcome:
+def run_replay(settings: Settings, home: Path, first: date, last: date, progress: Progress) -> Outcome:
     """Drive the same services over recorded sessions."""
     refuse_bad(settings)
     calendar = exchange_calendar()

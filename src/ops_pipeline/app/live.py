@@ -1,4 +1,4 @@
-"""Runs the registry in real or scaled time until it is told to stop; a restart goes on where it was. Shell."""
+"""Runs the registry in real or scaled time until told to stop; a restart goes on. Shell."""
 
 import signal
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What would be done now, without doing it: entries with their verdicts, exits with their distances. Shell."""
+"""What would be done now, without doing it: verdicts of entries, distances of exits. Shell."""
 
 from typing import Any
 
@@ -33,20 +33,18 @@ def plan_entries(assembly: Assembly, account: AccountId) -> list[dict[str, Any]]
 
 def plan_exits(assembly: Assembly, account: AccountId) -> list[dict[str, Any]]:
     """Judge the account's positions as the position manager would now; a row a rule, with its distance."""
-    rows = []
-    for watched in assembly.wiring.watch(account, assembly.clock.now()):
-        for trigger in watched.triggers:
-            rows.append(
-                {
-                    "account": account,
-                    "position": watched.position.id,
-                    "contract": watched.position.contract.occ,
-                    "rule": trigger.reason.value,
-                    "value": format_quantity(trigger.value, trigger.unit),
-                    "level": format_quantity(trigger.level, trigger.unit),
-                    "distance": format_quantity(trigger.distance, trigger.unit),
-                    "met": trigger.met,
-                    "note": trigger.skipped or (trigger.message if trigger.met else ""),
-                }
-            )
-    return rows
+    return [
+        {
+            "account": account,
+            "position": watched.position.id,
+            "contract": watched.position.contract.occ,
+            "rule": trigger.reason.value,
+            "value": format_quantity(trigger.value, trigger.unit),
+            "level": format_quantity(trigger.level, trigger.unit),
+            "distance": format_quantity(trigger.distance, trigger.unit),
+            "met": trigger.met,
+            "note": trigger.skipped or (trigger.message if trigger.met else ""),
+        }
+        for watched in assembly.wiring.watch(account, assembly.clock.now())
+        for trigger in watched.triggers
+    ]

@@ -31,7 +31,7 @@ class Run:
 
 
 def create_run(home: Path, *, kind: str, label: str, created_at: str, settings: dict[str, Any]) -> Run:
-    """Make a new run's folder, number it, and let it be the latest. An empty `database` setting: its own file."""
+    """Make a new run's folder and let it be the latest; without a `database` it gets its own file."""
     base = home / "runs"
     base.mkdir(parents=True, exist_ok=True)
     number = 1 + max((int(p.name.split("-")[0]) for p in base.iterdir() if p.name[:4].isdigit()), default=0)

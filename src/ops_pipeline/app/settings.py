@@ -1,4 +1,4 @@
-"""The one frozen settings tree, read from defaults, a TOML file and `OPS__...`; gives each stage its rules. Shell."""
+"""The one frozen settings tree: defaults, a TOML file, `OPS__...`; gives each stage its rules. Shell."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -35,7 +35,11 @@ class Settings(BaseSettings):
     """Everything a run is told; the environment spells a key `OPS__GROUP__KEY`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OPS__", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="OPS__",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     profile: Profile = "default"
@@ -238,7 +242,7 @@ class Settings(BaseSettings):
         )
 
 
-def load_settings(path: Path | None = None, **overrides: Any) -> Settings:  # noqa: ANN401 - settings of any type
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
     """Read settings: profile, then the TOML file, then `overrides`, then the environment.
 
     Raises ConfigurationError that names each key that is wrong, with what was expected.

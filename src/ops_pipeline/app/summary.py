@@ -59,7 +59,7 @@ def summarise(assembly: Assembly, *, sessions: int, elapsed_s: float) -> dict[st
 
 
 def exits_by_reason(assembly: Assembly) -> dict[str, int]:
-    """Count positions per reason that sold (or lost) contracts, partial sales included; most frequent first."""
+    """Count positions per reason that sold (or lost) contracts, partly or wholly; most frequent first."""
     found: dict[str, int] = {}
     for account in assembly.wiring.accounts:
         ledger = assembly.store.ledger(account)

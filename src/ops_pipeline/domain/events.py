@@ -1,14 +1,13 @@
 """The facts a ledger is made of, and their one canonical spelling. Pure."""
 
 import json
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, date, datetime
-from enum import Enum
+from dataclasses import dataclass
+from datetime import date, datetime
 from hashlib import sha256
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
+from ops_pipeline.domain.codec import build, encode
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.orders import BrokerStatus, Fill, OrderIntent
 from ops_pipeline.domain.positions import ExitDecision, ExitReason
@@ -358,31 +357,6 @@ def canonical(body: EventBody) -> str:
     return json.dumps(encode(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-_PLAIN = frozenset({str, int, float, bool, NoneType})
-_FIELDS: dict[type, tuple[str, ...]] = {}
-
-
-def encode(value: Any) -> Any:  # noqa: ANN401 - a JSON codec takes and gives any JSON value
-    """Turn a domain value into plain JSON values."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    names = _FIELDS.get(kind)
-    if names is None and is_dataclass(kind):
-        names = _FIELDS[kind] = tuple(field.name for field in fields(kind))
-    if names is not None:
-        return {name: encode(getattr(value, name)) for name in names}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
-    return value
-
-
 def decode(kind: str, text: str) -> EventBody:
     """Read a body back; an unknown kind or a misfit raises ValueError that names it."""
     body_type = _KINDS.get(kind)
@@ -393,29 +367,3 @@ def decode(kind: str, text: str) -> EventBody:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"event {kind}: its body does not fit: {error}") from error
     return body
-
-
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
-def build(target: Any, value: Any) -> Any:  # noqa: ANN401, PLR0911 - the codec's other half
-    """Build `target` (a dataclass, enum, date, tuple or plain type) from JSON values."""
-    origin = get_origin(target)
-    if origin in (Union, UnionType):
-        options = [option for option in get_args(target) if option is not NoneType]
-        return None if value is None else build(options[0], value)
-    if origin is tuple:
-        item = get_args(target)[0]
-        return tuple(build(item, entry) for entry in value)
-    target = getattr(target, "__supertype__", target)
-    if is_dataclass(target) and isinstance(target, type):
-        hints = _HINTS.setdefault(target, {}) or _HINTS[target] or get_type_hints(target)
-        _HINTS[target] = hints
-        return target(**{name: build(hints[name], entry) for name, entry in value.items()})
-    if isinstance(target, type) and issubclass(target, Enum):
-        return target(value)
-    if target is datetime:
-        return datetime.fromisoformat(value)
-    if target is date:
-        return date.fromisoformat(value)
-    return value

@@ -81,7 +81,7 @@ class Ledger:
         return sum(position.fees for position in self.positions.values())
 
     def next_generation(self, purpose: Purpose, key: str) -> int:
-        """Number the next order of this cause; the one before must be terminal (O4)."""
+        """Give the next order of this cause its number; the one before must be terminal (O4)."""
         generations = [
             order.intent.generation
             for order in self.orders.values()
@@ -125,9 +125,7 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             return _put_order(ledger, order_fold.start_order(body, at))
         case e.FillBooked():
             return _book(ledger, body, at)
-        case (
-            e.OrderSending() | e.OrderAnswered() | e.OrderObserved() | e.OrderNotFound() | e.OrderSettled()
-        ):
+        case e.OrderSending() | e.OrderAnswered() | e.OrderObserved() | e.OrderNotFound() | e.OrderSettled():
             return _put_order(ledger, _changed_order(_order(ledger, body.client_order_id), body, at))
         case (
             e.EntryCompleted()
@@ -194,7 +192,7 @@ def _changed_order(order: Order, body: e.EventBody, at: datetime) -> Order:
             raise LedgerError(f"order {order.id}: {type(body).__name__} is not an order event")
 
 
-def _changed_position(position: Position, body: e.EventBody, at: datetime) -> Position:  # noqa: PLR0911
+def _changed_position(position: Position, body: e.EventBody, at: datetime) -> Position:
     match body:
         case e.EntryCompleted():
             return position_fold.complete_entry(position, body)
@@ -242,7 +240,7 @@ def _roll(ledger: Ledger, body: e.RollAdvanced | e.RollRefused, at: datetime) ->
     return ledger
 
 
-def _account(ledger: Ledger, body: e.EventBody) -> Ledger:  # noqa: PLR0911
+def _account(ledger: Ledger, body: e.EventBody) -> Ledger:
     match body:
         case e.AccountOpened():
             if ledger.seq:
@@ -258,9 +256,7 @@ def _account(ledger: Ledger, body: e.EventBody) -> Ledger:  # noqa: PLR0911
             )
         case e.CashMoved():
             _once(ledger, body.activity_id)
-            return replace(
-                ledger, cash=ledger.cash + body.amount, other_cash=ledger.other_cash + body.amount
-            )
+            return replace(ledger, cash=ledger.cash + body.amount, other_cash=ledger.other_cash + body.amount)
         case e.TierChanged():
             return replace(ledger, tier=body.tier, tier_drift=0, tier_session=body.session)
         case e.TierDrifted():

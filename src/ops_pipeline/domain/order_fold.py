@@ -120,9 +120,7 @@ def book(order: Order, fill: Fill, at: datetime) -> Order:
         if leg.occ == fill.occ:
             legs[index] += abs(fill.qty)
     booked = min(legs)
-    order = replace(
-        order, leg_booked=tuple(legs), booked=booked, cum=max(order.cum, *legs), updated_at=at
-    )
+    order = replace(order, leg_booked=tuple(legs), booked=booked, cum=max(order.cum, *legs), updated_at=at)
     if max(legs) > order.intent.qty:
         return replace(order, state=OrderState.QUARANTINED, detail=f"overfilled {max(legs)}")
     if booked == order.intent.qty:

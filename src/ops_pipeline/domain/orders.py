@@ -64,7 +64,7 @@ class OrderIntent:
     def __post_init__(self) -> None:
         if self.qty <= 0:
             raise ValueError(f"order {self.client_order_id}: expected qty > 0, was {self.qty}")
-        if not 1 <= len(self.legs) <= 2:  # noqa: PLR2004 - a single option or a two-leg roll
+        if not 1 <= len(self.legs) <= 2:
             raise ValueError(f"order {self.client_order_id}: expected 1 or 2 legs, was {len(self.legs)}")
         if len(self.legs) == 1 and self.limit <= 0:
             raise ValueError(f"order {self.client_order_id}: expected limit > 0, was {self.limit}")

@@ -86,18 +86,14 @@ def remove_contracts(position: Position, body: e.ContractsRemoved) -> Position:
     sold = position.sold + body.qty
     if sold > position.bought:
         raise LedgerError(f"position {position.id}: {body.cause} of {body.qty}, holds {position.qty}")
-    return replace(
-        position, sold=sold, proceeds=position.proceeds + body.amount, removed_by=body.cause.value
-    )
+    return replace(position, sold=sold, proceeds=position.proceeds + body.amount, removed_by=body.cause.value)
 
 
 def close(position: Position, body: e.PositionClosed, at: datetime) -> Position:
     """End the position; anything still held is a contradiction."""
     if position.qty:
         raise LedgerError(f"position {position.id}: expected nothing held to close, was {position.qty}")
-    return replace(
-        position, status=PositionStatus.CLOSED, closed_at=at, close_reason=body.reason, exit=None
-    )
+    return replace(position, status=PositionStatus.CLOSED, closed_at=at, close_reason=body.reason, exit=None)
 
 
 def trade_of(position: Position) -> Trade | None:

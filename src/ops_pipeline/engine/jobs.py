@@ -63,9 +63,7 @@ class Row:
 def rows_for(accounts: tuple[str, ...], registry: tuple[Job, ...] = REGISTRY) -> tuple[Row, ...]:
     """Spread the registry over the accounts: twelve rows for two."""
     return tuple(
-        Row(job, account)
-        for job in registry
-        for account in (accounts if job.per_account else ("",))
+        Row(job, account) for job in registry for account in (accounts if job.per_account else ("",))
     )
 
 
@@ -83,9 +81,7 @@ def cadence(job: Job, *, busy: bool) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def due_at(
-    job: Job, *, session: Session, last: datetime | None, busy: bool
-) -> datetime | None:
+def due_at(job: Job, *, session: Session, last: datetime | None, busy: bool) -> datetime | None:
     """Give the next instant of this session at which the job is due; None: no more in this session."""
     start, end = window(job, session)
     if last is None or last < start:

@@ -75,13 +75,9 @@ def health(
         last = max(run.at, started_at) if run else started_at
         if is_silent(row.job, session=session, last=last, now=now):
             silent.append("/".join(part for part in row.key if part))
-    return StepReport(
-        stage="health", now=now, read=len(rows), refused=len(silent), detail=", ".join(silent)
-    )
+    return StepReport(stage="health", now=now, read=len(rows), refused=len(silent), detail=", ".join(silent))
 
 
 def balance_gap(shot: AccountSnapshot, ledger: Ledger) -> Usd4:
     """Give equity less (start + realised + unrealised): 0 unless the ledger does not add up."""
     return shot.equity - (ledger.start_cash + shot.realised + shot.unrealised)
-
-

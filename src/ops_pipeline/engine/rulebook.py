@@ -53,7 +53,7 @@ class _Remembered:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._book, name)
 
-        def ask(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - passes through what the book gives
+        def ask(*args: Any, **named: Any) -> Any:
             key = (name, *args, *named.values())
             if key not in self._answers:
                 self._answers[key] = method(*args, **named)
@@ -64,4 +64,4 @@ class _Remembered:
 
 def remembered(book: RuleBook) -> RuleBook:
     """Give the same book, each of its answers computed once."""
-    return cast(RuleBook, _Remembered(book))
+    return cast("RuleBook", _Remembered(book))

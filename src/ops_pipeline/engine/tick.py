@@ -47,7 +47,7 @@ class Engine:
         reports: list[StepReport] = []
         for row in self._machinery.rows:
             due = due_at(row.job, session=session, last=self._last.get(row.key), busy=self._busy(row.account))
-            if due is not None and due <= now and now <= _window_end(row, session):
+            if due is not None and due <= now <= _window_end(row, session):
                 self._last[row.key] = now
                 reports.append(self._run(row, now, session))
         reports += self._pulse(now, sent=_senders(reports))

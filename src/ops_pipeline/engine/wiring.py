@@ -8,8 +8,8 @@ from functools import partial
 from ops_pipeline.domain.accounts import AccountProfile, Tier
 from ops_pipeline.domain.errors import InvariantError
 from ops_pipeline.domain.events import AccountOpened
-from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.features import IvRank
+from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.market import Interval, IvReading, Session
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot, StepReport
@@ -102,9 +102,7 @@ class Wiring:
 
     def _universe_ports(self) -> None:
         parts, memory = self.parts, self.memory
-        self._news = news_ingest.NewsIngestPorts(
-            source=parts.news, store=parts.store, seen=memory.seen
-        )
+        self._news = news_ingest.NewsIngestPorts(source=parts.news, store=parts.store, seen=memory.seen)
         self._classifier = classifier.ClassifierPorts(
             store=parts.store, model=parts.model, universe=parts.universe
         )
@@ -365,7 +363,9 @@ class Wiring:
             rules=self.parts.book.exit_order_rules(),
         )
 
-    def _roll_view(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> RollView:
+    def _roll_view(
+        self, account: AccountId, position: Position, *, now: datetime, session: Session
+    ) -> RollView:
         ports = self.dispatcher_ports(account)
         rules = self.dispatch_rules(account, now, self.parts.store.ledger(account).tier)
         exits, roll = self._exit_rules(account, position), self.parts.book.roll_rules()

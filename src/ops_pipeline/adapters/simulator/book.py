@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import date
 
-from ops_pipeline.domain.events import build, encode
+from ops_pipeline.domain.codec import build, encode
 from ops_pipeline.domain.orders import Activity, BrokerOrder
 from ops_pipeline.domain.units import Usd4
 

@@ -8,7 +8,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ops_pipeline.domain.events import build, encode
+from ops_pipeline.domain.codec import build, encode
 from ops_pipeline.domain.features import FeatureRow
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger import Ledger, Roll

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -115,7 +115,7 @@ class _Progress:
         )
         self._task = self._bar.add_task("starting", total=None)
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -157,9 +157,7 @@ def _render(outcome: "Outcome", *, whole: bool) -> None:
     commands = [f"ops explain {closed[-1]}"] if closed else []
     commands += [f"ops explain {refused}"] if refused else []
     commands += ["ops positions", "ops checklist"]
-    render_summary(
-        shared.console, outcome.summary, curves=curves, seen=seen, next_commands=commands[:3]
-    )
+    render_summary(shared.console, outcome.summary, curves=curves, seen=seen, next_commands=commands[:3])
 
 
 def shipped(name: str) -> Path:

@@ -30,7 +30,7 @@ console = Console()
 errors = Console(stderr=True)
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+def print_json(value: Any) -> None:
     """Print JSON on standard output, stable and readable."""
     typer.echo(json.dumps(value, indent=1, default=str))
 
@@ -54,7 +54,7 @@ def print_rows(
     console.print(table)
 
 
-def show(value: Any) -> str:  # noqa: ANN401 - a cell
+def show(value: Any) -> str:
     """Write a cell for a person: empty for None, yes/no for flags."""
     if value is None:
         return ""

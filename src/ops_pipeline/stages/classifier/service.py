@@ -37,6 +37,4 @@ def run_once(now: datetime, ports: ClassifierPorts) -> StepReport:
             failed.append(Failed(item=item.news_id, error=str(error)))
     # apply
     ports.store.add_classifications([item.news_id for item in items], rows)
-    return StepReport(
-        stage="classifier", now=now, read=len(items), decided=len(rows), failed=tuple(failed)
-    )
+    return StepReport(stage="classifier", now=now, read=len(items), decided=len(rows), failed=tuple(failed))
