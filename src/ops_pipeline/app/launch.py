@@ -16,8 +16,10 @@ from ops_pipeline.app.summary import summarise
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.events import ControlChanged
+from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.units import AccountId
+from ops_pipeline.engine.adoption import Holding, adopt
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.engine.drive import Drive, Scheduled, run_continuous, run_recorded
 
@@ -98,7 +100,7 @@ def _drive(
         engine=assembly.engine,
         clock=clock,
         sessions=sessions,
-        scheduled=_operator(assembly, sessions),
+        scheduled=[*_operator(assembly, sessions), *_holdings(assembly, sessions)],
         after_session=after,
     )
     with assembly.store:
@@ -128,9 +130,40 @@ def _operator(assembly: compose.Assembly, sessions: Sequence[Session]) -> list[S
 
 def _control(
     assembly: compose.Assembly, account: AccountId, body: ControlChanged
-) -> Callable[[datetime], None]:
-    def act(now: datetime) -> None:
+) -> Callable[[datetime], bool]:
+    def act(now: datetime) -> bool:
         assembly.store.commit(account, [body], at=now)
+        return True
+
+    return act
+
+
+def _holdings(assembly: compose.Assembly, sessions: Sequence[Session]) -> list[Scheduled]:
+    """Turn configured holdings into adoptions in the first session."""
+    found = []
+    for row in assembly.settings.holdings:
+        holding = Holding(
+            account=AccountId(row.account),
+            ticker=row.ticker,
+            right=Right.CALL if row.right == "call" else Right.PUT,
+            qty=row.qty,
+            dte_min=row.dte_min,
+        )
+        at = sessions[0].open_at + timedelta(minutes=row.minutes_after_open)
+        found.append(Scheduled(at, _adoption(assembly, holding)))
+    return found
+
+
+def _adoption(assembly: compose.Assembly, holding: Holding) -> Callable[[datetime], bool]:
+    def act(now: datetime) -> bool:
+        return adopt(
+            holding,
+            now=now,
+            market=assembly.market,
+            calendar=assembly.calendar,
+            store=assembly.store,
+            broker=assembly.brokers[holding.account],
+        )
 
     return act
 

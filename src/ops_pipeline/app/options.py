@@ -300,6 +300,17 @@ class CadenceOptions(Options):
     retry_minutes: int = Field(60, ge=0)
 
 
+class HoldingOptions(Options):
+    """A position an account of a replay begins with: near the money, bought at the ask of that instant."""
+
+    account: str
+    ticker: str
+    right: Literal["call", "put"]
+    qty: int = Field(gt=0)
+    dte_min: int = Field(7, ge=0)
+    minutes_after_open: int = Field(0, ge=0)
+
+
 class OperatorCommand(Options):
     """A scripted operator command of a simulated run: what a person would do by hand."""
 

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     signals: o.SignalOptions = o.SignalOptions()
     world: o.WorldOptions = o.WorldOptions()
     cadence: o.CadenceOptions = o.CadenceOptions()
+    holdings: tuple[o.HoldingOptions, ...] = Field(default=())
     operator: tuple[o.OperatorCommand, ...] = Field(default=())
 
     @classmethod

@@ -217,6 +217,16 @@ class ExitWithdrawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractsAdopted:
+    """Contracts the account already held when the run began, at what they cost per share."""
+
+    position_id: PositionId
+    activity_id: str
+    qty: int
+    price: Usd4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractsRemoved:
     """Contracts that left without a fill: expiry, exercise, external sale; `amount` is credited."""
 
@@ -289,6 +299,7 @@ EventBody = (
     | PositionMarked
     | ExitDecided
     | ExitWithdrawn
+    | ContractsAdopted
     | ContractsRemoved
     | PositionClosed
     | PositionFrozen

@@ -132,6 +132,7 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             | e.PositionMarked()
             | e.ExitDecided()
             | e.ExitWithdrawn()
+            | e.ContractsAdopted()
             | e.ContractsRemoved()
             | e.PositionClosed()
             | e.PositionFrozen()
@@ -141,6 +142,9 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             if isinstance(body, e.ContractsRemoved):
                 _once(ledger, body.activity_id)
                 amount = body.amount
+            if isinstance(body, e.ContractsAdopted):
+                _once(ledger, body.activity_id)
+                amount = -position.cost
             return replace(_put_position(ledger, position), cash=ledger.cash + amount)
         case e.RollAdvanced() | e.RollRefused():
             return _roll(ledger, body, at)
@@ -202,6 +206,8 @@ def _changed_position(position: Position, body: e.EventBody, at: datetime) -> Po
             return position_fold.decide_exit(position, body)
         case e.ExitWithdrawn():
             return position_fold.withdraw_exit(position)
+        case e.ContractsAdopted():
+            return position_fold.adopt_contracts(position, body)
         case e.ContractsRemoved():
             return position_fold.remove_contracts(position, body)
         case e.PositionClosed():

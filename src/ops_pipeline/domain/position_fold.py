@@ -81,6 +81,20 @@ def withdraw_exit(position: Position) -> Position:
     return replace(position, exit=None, status=PositionStatus.OPEN)
 
 
+def adopt_contracts(position: Position, body: e.ContractsAdopted) -> Position:
+    """Begin with contracts that were held before: bought at their cost, nothing left to enter."""
+    if position.bought:
+        raise LedgerError(f"position {position.id}: adopts into {position.bought} bought")
+    return replace(
+        position,
+        bought=body.qty,
+        original_qty=body.qty,
+        cost=body.price * body.qty * position.contract.multiplier,
+        peak=body.price,
+        status=PositionStatus.OPEN,
+    )
+
+
 def remove_contracts(position: Position, body: e.ContractsRemoved) -> Position:
     """Take out contracts that left without a fill; what they were worth counts as proceeds."""
     sold = position.sold + body.qty

@@ -15,10 +15,10 @@ AFTER_CLOSE = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """Something a person does at an instant of a simulated run."""
+    """Something a person does at an instant of a simulated run; `act` gives False to be tried later."""
 
     at: datetime
-    act: Callable[[datetime], None]
+    act: Callable[[datetime], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +40,7 @@ def run_continuous(drive: Drive) -> None:
         pending = [item for item in drive.scheduled if now is not None and now <= item.at <= last]
         while now is not None and now <= last:
             drive.clock.move_to(now)
-            for item in [entry for entry in pending if entry.at <= now]:
-                item.act(now)
-                pending.remove(item)
+            _act(pending, now)
             drive.engine.run_due(now)
             now = drive.engine.next_due(now)
         drive.engine.flush(drive.clock.now())
@@ -53,8 +51,10 @@ def run_recorded(drive: Drive, market: MarketData) -> None:
     """Run sessions of a recording: the clock stops at recorded instants only."""
     for session in drive.sessions:
         now = market.next_instant(max(session.open_at, drive.clock.now()) - timedelta(seconds=1))
+        pending = [item for item in drive.scheduled if session.open_at <= item.at <= session.close_at]
         while now is not None and now <= session.close_at:
             drive.clock.move_to(now)
+            _act(pending, now)
             drive.engine.run_all(now)
             now = market.next_instant(now)
         if drive.clock.now() < session.close_at + timedelta(minutes=1):
@@ -63,3 +63,10 @@ def run_recorded(drive: Drive, market: MarketData) -> None:
             drive.engine.settle(drive.clock.now())
         drive.engine.flush(drive.clock.now())
         drive.after_session(session)
+
+
+def _act(pending: list[Scheduled], now: datetime) -> None:
+    """Do what is due by `now`, once each; what cannot be done yet says so and is tried again."""
+    for item in [entry for entry in pending if entry.at <= now]:
+        if item.act(now):
+            pending.remove(item)

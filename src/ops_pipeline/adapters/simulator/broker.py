@@ -122,6 +122,14 @@ class SimulatedBroker:
             self._put(replace(shown, status=BrokerStatus.CANCELED))
             self._save()
 
+    def receive(self, occ: Occ, *, qty: int, price: Usd4, multiplier: int = 100) -> None:
+        """Take over contracts the account is said to have held before, paid for at `price` a share."""
+        self._advance()
+        cost = price * qty * multiplier
+        self._book.cash -= cost
+        self._book.holdings[occ] = Holding(qty=qty, cost=cost, multiplier=multiplier)
+        self._save()
+
     def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
         """Look an order up by the caller's id."""
         self._read("order")

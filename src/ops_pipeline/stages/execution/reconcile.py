@@ -196,7 +196,7 @@ def completions(ledger: Ledger, *, stepping: frozenset[str]) -> list[e.EventBody
     for position in ledger.open_positions:
         orders = [o for o in ledger.orders.values() if _concerns(ledger, o, position)]
         live = any(order.is_live for order in orders)
-        if live or not orders:
+        if live or not (orders or position.bought):
             continue
         if position.original_qty == 0 and any(order.intent.key in stepping for order in orders):
             continue

@@ -1,0 +1,105 @@
+"""Lets an account begin with a position it is said to have held before. Shell."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ops_pipeline.domain.events import ContractsAdopted, PositionOpened
+from ops_pipeline.domain.instruments import OptionContract, Right
+from ops_pipeline.domain.market import Chain, OptionQuote, Session
+from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.units import AccountId, Contracts, Occ, PositionId, SignalId, Usd4
+from ops_pipeline.ports import Calendar, LedgerStore, MarketData
+
+ADOPTED = SignalId("adopted")
+_FAR = timedelta(days=400)
+
+
+class Receiver(Protocol):
+    """A broker account that can be told it holds something."""
+
+    def receive(self, occ: Occ, *, qty: int, price: Usd4, multiplier: int = 100) -> None:
+        """Take the contracts over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What is to be held: `qty` contracts near the money, at least `dte_min` days to expiry."""
+
+    account: AccountId
+    ticker: str
+    right: Right
+    qty: Contracts
+    dte_min: int
+
+
+def adopt(
+    holding: Holding,
+    *,
+    now: datetime,
+    market: MarketData,
+    calendar: Calendar,
+    store: LedgerStore,
+    broker: Receiver,
+) -> bool:
+    """Begin the position at this instant's ask; False where nothing is offered yet.
+
+    The nearest expiry that is far enough, there the strike nearest the spot with a two-sided quote.
+    """
+    session = calendar.session_at(now)
+    if session is None:
+        return False
+    first = session.date + timedelta(days=holding.dte_min)
+    chain = market.chain(holding.ticker, now=now, first=first, last=first + _FAR, right=holding.right)
+    found = _nearest(chain) if chain is not None else None
+    if chain is None or found is None:
+        return False
+    contract, quote = found
+    price = quote.ask or 0
+    position_id = PositionId(f"A-{holding.account}-{contract.occ}")
+    opened = _opened(store, holding, contract, chain, session, position_id, quote)
+    adopted = ContractsAdopted(
+        position_id=position_id, activity_id=f"ADOPT-{position_id}", qty=holding.qty, price=price
+    )
+    broker.receive(contract.occ, qty=holding.qty, price=price, multiplier=contract.multiplier)
+    store.commit(holding.account, [opened, adopted], at=now)
+    return True
+
+
+def _nearest(chain: Chain) -> tuple[OptionContract, OptionQuote] | None:
+    offered = [
+        (contract.expiration, abs(contract.strike - chain.spot), occ)
+        for occ, contract in chain.contracts.items()
+        if occ in chain.quotes and chain.quotes[occ].bid and chain.quotes[occ].ask
+    ]
+    if not offered:
+        return None
+    occ = min(offered)[2]
+    return chain.contracts[occ], chain.quotes[occ]
+
+
+def _opened(
+    store: LedgerStore,
+    holding: Holding,
+    contract: OptionContract,
+    chain: Chain,
+    session: Session,
+    position_id: PositionId,
+    quote: OptionQuote,
+) -> PositionOpened:
+    return PositionOpened(
+        position_id=position_id,
+        signal_id=ADOPTED,
+        tier=store.ledger(holding.account).tier,
+        contract=contract,
+        strategy=Strategy.SWING,
+        session=session.date,
+        entry_dte=contract.days_to_expiry(session.date),
+        entry_underlying=chain.spot,
+        entry_atr=None,
+        entry_iv_rank=None,
+        entry_delta=quote.delta,
+        rolled_from=None,
+        roll_count=0,
+        exit_rules="adopted",
+    )
