@@ -11,8 +11,8 @@ from ops_pipeline.adapters.textmodels.lexicon import score_text
 from ops_pipeline.adapters.textmodels.words import DIRECTION, NOUNS, OPINION
 from ops_pipeline.domain.news import NewsItem
 from ops_pipeline.stages.classifier.rules import classify
-from ops_pipeline.stages.classifier.scoring import news_score, visible
 from ops_pipeline.stages.classifier.tickers import build_universe
+from ops_pipeline.stages.feature_computer.news_score import read_news
 from ops_pipeline.stages.news_ingest.dedupe import DedupeRules, dedupe, identify
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_any_item_is_classified_within_bounds_once_per_ticker(headline, body):
 @given(st.lists(items(), max_size=12))
 def test_the_news_score_is_bounded(found):
     rows = [row for item in found for row in classify(item, score_text, UNIVERSE, model_version="m")]
-    assert -1.0 <= news_score(rows, now=NOON, half_life=timedelta(hours=12)) <= 1.0
+    assert -1.0 <= (read_news(rows, now=NOON, half_life_s=43_200).score or 0.0) <= 1.0
 
 
 @settings(max_examples=60)
@@ -102,13 +102,6 @@ def test_links_lead_to_a_first_item_that_was_seen_no_later(batch):
         if item.linked_to is not None:
             assert known[item.linked_to].linked_to is None
             assert known[item.linked_to].first_seen_at <= item.first_seen_at
-
-
-@given(st.lists(items(), max_size=12), st.booleans())
-def test_feature_15_nothing_visible_was_published_or_seen_later(found, replay):
-    for item in visible(found, NOON, replay=replay):
-        assert item.published_at <= NOON
-        assert replay or item.first_seen_at <= NOON
 
 
 @given(anything)

@@ -8,8 +8,8 @@ from ops_pipeline.adapters.textmodels.lexicon import score_text
 from ops_pipeline.domain.news import Classification, EventKind, NewsItem
 from ops_pipeline.stages.classifier.kinds import detect_kind, is_roundup
 from ops_pipeline.stages.classifier.rules import classify
-from ops_pipeline.stages.classifier.scoring import news_score, visible
 from ops_pipeline.stages.classifier.tickers import build_universe, distinct_tickers, find_mentions
+from ops_pipeline.stages.feature_computer.news_score import read_news
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 KNOWN = "AAPL ALL AMD BA CAT F GOOGL IT JPM META MSFT MSTR MU NOW NVDA ON TGT TSLA"
@@ -221,54 +221,17 @@ HALF_HOUR = timedelta(minutes=30)
     ],
 )
 def test_the_news_score_is_the_weighted_mean_of_recent_items(rows, score):
-    assert news_score(rows, now=NOON, half_life=HALF_HOUR) == score
+    assert score_of(rows) == score
 
 
 def test_the_news_score_does_not_depend_on_the_order_of_items():
     rows = [row(sentiment=s / 10, age=timedelta(minutes=s)) for s in range(-9, 10, 2) if s >= 0]
     rows += [row(sentiment=-0.3, relevance=0.7, age=timedelta(minutes=41))]
-    assert news_score(rows, now=NOON, half_life=HALF_HOUR) == news_score(
-        rows[::-1], now=NOON, half_life=HALF_HOUR
-    )
+    assert score_of(rows) == score_of(rows[::-1])
 
 
-def test_a_half_life_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="expected more than 0"):
-        news_score([], now=NOON, half_life=timedelta(0))
-
-
-SECOND = timedelta(seconds=1)
-
-
-@pytest.mark.parametrize(
-    ("published", "seen", "replay", "usable"),
-    [
-        (NOON - SECOND, NOON, False, True),
-        (NOON - SECOND, NOON + SECOND, False, False),
-        # The capture of a recording comes hours later: publication decides.
-        (NOON, NOON + timedelta(hours=11), True, True),
-        (NOON + SECOND, NOON + timedelta(hours=11), True, False),
-        (NOON + SECOND, NOON, False, False),
-    ],
-)
-def test_feature_15_an_item_is_usable_only_after_it_was_known(published, seen, replay, usable):
-    item = news("Apple soars", published=published, seen=seen)
-    assert visible([item], NOON, replay=replay) == ((item,) if usable else ())
-
-
-def test_feature_15_an_item_moved_one_second_past_the_decision_changes_nothing_decided():
-    known = news("Apple soars on record profit", published=NOON - HALF_HOUR, seen=NOON)
-    later = news("Apple plunges after a fraud probe", published=NOON - SECOND, seen=NOON + SECOND)
-
-    def score(items):
-        rows = [
-            made
-            for item in visible(items, NOON, replay=False)
-            for made in classify(item, score_text, UNIVERSE, model_version="lexicon-1")
-        ]
-        return news_score(rows, now=NOON, half_life=HALF_HOUR)
-
-    assert score([known, later]) == score([known]) > 0
+def score_of(rows):
+    return read_news(rows, now=NOON, half_life_s=1_800).score or 0.0
 
 
 def test_feature_15_a_reading_does_not_depend_on_which_company_is_named():

@@ -85,7 +85,9 @@ def test_minute_bars_are_stale_after_two_intervals_within_the_session():
 
 def test_daily_bars_are_stale_when_the_previous_session_is_missing():
     def stale(last):
-        return is_stale(last, interval=Interval.DAY, session=SESSION, now=SESSION.open_at, previous=DAY_BEFORE)
+        return is_stale(
+            last, interval=Interval.DAY, session=SESSION, now=SESSION.open_at, previous=DAY_BEFORE
+        )
 
     assert not stale(DAY_BEFORE.close_at)
     assert stale(DAY_BEFORE.close_at - timedelta(days=1))
