@@ -1,17 +1,29 @@
 """Every setting with its default and its unit, as validated models; no other place has defaults. Pure."""
 
+import json
+import re
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ops_pipeline.domain.accounts import DayTradePolicy, Mode, Tier
+
+_SCALAR = re.compile(r"-?\d+(\.\d+)?|true|false")
 
 
 class Options(BaseModel):
     """A frozen group of settings: unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_text(cls, value: Any) -> Any:  # the environment can only spell text
+        """Read a number or a flag that came as text; other text stays what it is."""
+        if isinstance(value, str) and _SCALAR.fullmatch(value):
+            return json.loads(value)
+        return value
 
 
 class LooseOptions(BaseModel):
