@@ -1,0 +1,98 @@
+"""Which account can afford which symbol: its budget against the cheapest contract that passes. Shell."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.app.compose import Market, simulated_market
+from ops_pipeline.app.settings import Settings
+from ops_pipeline.domain.accounts import Tier
+from ops_pipeline.domain.fees import fee_rules_on
+from ops_pipeline.domain.instruments import Right
+from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.units import MAX_PRICE, Usd4, to_decimal, to_usd4
+from ops_pipeline.stages.dispatcher.contracts import ChoiceTerms, ContractChoice, Filter, select_contract
+from ops_pipeline.stages.dispatcher.filters import elapsed_share
+
+_AFTER_OPEN = timedelta(minutes=60)
+
+
+def affordability(settings: Settings) -> list[dict[str, Any]]:
+    """Judge every account and symbol of the simulated market, an hour into its first session; dollars."""
+    calendar = exchange_calendar()
+    first = date.fromisoformat(settings.world.first_session)
+    session = calendar.session_on(first) or calendar.following(first)
+    market = simulated_market(settings, calendar)
+    rows = []
+    for account in settings.accounts:
+        equity = to_usd4(account.equity_usd)
+        tier = _tier(settings, equity)
+        rules = settings.tier_rules(tier, account=account.id)
+        budget = max(equity * rules.fraction // 10_000, rules.floor)
+        window = (rules.swing_dte_min, rules.swing_dte_max)
+        for symbol in market.symbols:
+            cheapest = cheapest_contract(settings, market, symbol, session=session, window=window, tier=tier)
+            rows.append(
+                {
+                    "account": account.id,
+                    "tier": tier.label,
+                    "symbol": symbol,
+                    "budget": float(to_decimal(budget)),
+                    "cheapest": float(to_decimal(cheapest)) if cheapest is not None else None,
+                    "affordable": cheapest is not None and cheapest <= budget,
+                }
+            )
+    return rows
+
+
+def cheapest_contract(
+    settings: Settings, market: Market, symbol: str, *, session: Session, window: tuple[int, int], tier: Tier
+) -> Usd4 | None:
+    """Give what the cheapest contract that passes every filter costs with fees; None where none passes."""
+    now = session.open_at + _AFTER_OPEN
+    first, last = (session.date + timedelta(days=days) for days in window)
+    costs: list[Usd4] = []
+    for right in Right:
+        chain = market.data.chain(symbol, now=now, first=first, last=last, right=right)
+        if chain is None:
+            continue
+        terms = _terms(right, first, last, session, now, settings, tier)
+        choice = select_contract(
+            chain,
+            terms,
+            rules=settings.contract_rules(),
+            quotes=settings.quote_rules(),
+            fees=fee_rules_on(session.date),
+            delta_of={},
+        )
+        costs += _costs(choice)
+    return min(costs, default=None)
+
+
+def _costs(choice: ContractChoice) -> list[Usd4]:
+    """Give the costs of what passed all but the budget, which was set to nothing."""
+    return [round(row.observed * 10_000) for row in choice.rejected if row.filter is Filter.BUDGET]
+
+
+def _terms(
+    right: Right, first: date, last: date, session: Session, now: datetime, settings: Settings, tier: Tier
+) -> ChoiceTerms:
+    return ChoiceTerms(
+        right=right,
+        first=first,
+        last=last,
+        session=session.date,
+        now=now,
+        elapsed=elapsed_share(session, now),
+        budget=0,
+        stop=-settings.exit_rules(tier=tier, strategy=Strategy.SWING).stop,
+    )
+
+
+def _tier(settings: Settings, equity: Usd4) -> Tier:
+    for tier in Tier:
+        bound = settings.tier_rules(tier).equity_below or MAX_PRICE
+        if equity < bound:
+            return tier
+    return Tier.LARGE
