@@ -7,7 +7,8 @@ import pytest
 
 from ops_pipeline.domain import fees
 from ops_pipeline.domain.units import KERNELS
-from ops_pipeline.stages.dispatcher import costs, filters, ladder, options, regime, sizing
+from ops_pipeline.stages.dispatcher import costs, filters, options, regime, sizing
+from ops_pipeline.stages.execution import ladder
 from tests.builders_dispatch import SETTINGS
 from tests.parity.harness import assert_parity
 
@@ -61,7 +62,7 @@ def _ceiling(rng: random.Random):
 
 def _limit(rng: random.Random):
     tick = rng.choice([100, 500, 1_000])
-    return *_quote(rng), rng.randint(0, 5), 3, tick, rng.randint(0, 500_000) // tick * tick
+    return *_quote(rng), rng.randint(0, 5), rng.choice([0, 1, 3]), tick, rng.randint(0, 500_000) // tick * tick
 
 
 GENERATORS = {

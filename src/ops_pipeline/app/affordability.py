@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.app.checks import tier_of
 from ops_pipeline.app.compose import Market, simulated_market
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import Tier
@@ -11,7 +12,7 @@ from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.signals import Strategy
-from ops_pipeline.domain.units import MAX_PRICE, Usd4, to_decimal, to_usd4
+from ops_pipeline.domain.units import Usd4, to_decimal, to_usd4
 from ops_pipeline.stages.dispatcher.contracts import ChoiceTerms, ContractChoice, Filter, select_contract
 from ops_pipeline.stages.dispatcher.filters import elapsed_share
 
@@ -27,7 +28,7 @@ def affordability(settings: Settings) -> list[dict[str, Any]]:
     rows = []
     for account in settings.accounts:
         equity = to_usd4(account.equity_usd)
-        tier = _tier(settings, equity)
+        tier = tier_of(settings, equity)
         rules = settings.tier_rules(tier, account=account.id)
         budget = max(equity * rules.fraction // 10_000, rules.floor)
         window = (rules.swing_dte_min, rules.swing_dte_max)
@@ -88,11 +89,3 @@ def _terms(
         budget=0,
         stop=-settings.exit_rules(tier=tier, strategy=Strategy.SWING).stop,
     )
-
-
-def _tier(settings: Settings, equity: Usd4) -> Tier:
-    for tier in Tier:
-        bound = settings.tier_rules(tier).equity_below or MAX_PRICE
-        if equity < bound:
-            return tier
-    return Tier.LARGE

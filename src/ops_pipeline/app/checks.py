@@ -8,7 +8,7 @@ from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.positions import Held, Marks
 from ops_pipeline.domain.rules import ExitRules
 from ops_pipeline.domain.signals import Strategy
-from ops_pipeline.domain.units import ONE_DOLLAR, format_usd, to_usd4
+from ops_pipeline.domain.units import ONE_DOLLAR, Usd4, format_usd, to_usd4
 from ops_pipeline.stages.position_manager.monitor import check_exit_conditions
 
 _ENTRY = 10 * ONE_DOLLAR
@@ -42,7 +42,7 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
         for value in dict.fromkeys(v for v in values if values.count(v) > 1):
             yield Finding(f"accounts: expected different {name}s, {value!r} stands twice", is_error=True)
     known = [account.id for account in settings.accounts]
-    named = [row.account for row in (*settings.operator, *settings.holdings)]
+    named = [row.account for row in settings.operator] + [row.account for row in settings.holdings]
     for name in dict.fromkeys(named):
         if name not in known:
             yield Finding(f"account {name!r} is named but not configured", is_error=True)
@@ -52,18 +52,15 @@ def _weights(settings: Settings) -> Iterator[Finding]:
     w, s = settings.watchlist, settings.signals
     sums = {
         "watchlist": w.news_weight + w.volume_weight + w.liquidity_weight,
-        "signals": s.trend_weight
-        + s.momentum_weight
-        + s.volume_weight
-        + s.news_weight
-        + s.volatility_weight,
+        "signals": s.trend_weight + s.momentum_weight + s.volume_weight + s.news_weight + s.volatility_weight,
     }
     for group, total in sums.items():
         if abs(total - 1.0) > 1e-9:
             yield Finding(f"{group}: expected weights that sum to 1, was {total:g}", is_error=True)
     if w.leave_rank < w.enter_rank:
         yield Finding(
-            f"watchlist.leave_rank ({w.leave_rank}) must not be below enter_rank ({w.enter_rank})", is_error=True
+            f"watchlist.leave_rank ({w.leave_rank}) must not be below enter_rank ({w.enter_rank})",
+            is_error=True,
         )
 
 
@@ -83,7 +80,7 @@ def _ladder(settings: Settings) -> Iterator[Finding]:
 
 
 def _fresh_positions(settings: Settings) -> Iterator[Finding]:
-    """A position opened anywhere in its entry window with gain 0 satisfies no exit and no roll."""
+    """Find entries with gain 0 that an exit or a roll would end at once."""
     for account in settings.accounts:
         for tier in Tier:
             rows = settings.tier_rules(tier, account=account.id)
@@ -101,7 +98,8 @@ def _fresh(
 ) -> Iterator[Finding]:
     if first > last:
         yield Finding(
-            f"{account}, {tier.label}, {strategy.value}: the DTE window {first}-{last} is empty", is_error=True
+            f"{account}, {tier.label}, {strategy.value}: the DTE window {first}-{last} is empty",
+            is_error=True,
         )
     for dte in range(first, last + 1):
         met = [t.reason.value for t in check_exit_conditions(_held(dte, strategy), _MARKS, rules) if t.met]
@@ -142,7 +140,7 @@ def _held(dte: int, strategy: Strategy) -> Held:
 
 
 def _rolls(settings: Settings) -> Iterator[Finding]:
-    """max_hold must let a position reach its roll window from the longest entry."""
+    """Find accounts whose max_hold ends a position before its roll window."""
     x = settings.exits
     if x.roll_dte_min > x.roll_dte_max:
         yield Finding(f"exits: the roll window {x.roll_dte_min}-{x.roll_dte_max} is empty", is_error=True)
@@ -167,14 +165,18 @@ def _affordable(settings: Settings) -> Iterator[Finding]:
     cheapest = settings.contracts.mid_min_usd4 * 100
     for account in settings.accounts:
         equity = to_usd4(account.equity_usd)
-        tier = next(
-            t for t in Tier if not settings.tier_rules(t).equity_below or equity < settings.tier_rules(t).equity_below
-        )
+        tier = tier_of(settings, equity)
         rows = settings.tier_rules(tier, account=account.id)
         budget = max(equity * rows.fraction // _WHOLE, rows.floor)
         if budget < cheapest:
             yield Finding(
-                f"{account.id}, {tier.label}: a budget of {format_usd(budget)} buys no contract, the cheapest "
-                f"allowed costs {format_usd(cheapest)}",
+                f"{account.id}, {tier.label}: a budget of {format_usd(budget)} buys no contract, the "
+                f"cheapest allowed costs {format_usd(cheapest)}",
                 is_error=True,
             )
+
+
+def tier_of(settings: Settings, equity: Usd4) -> Tier:
+    """Give the tier an equity falls into."""
+    bounds = ((tier, settings.tier_rules(tier).equity_below) for tier in Tier)
+    return next((tier for tier, below in bounds if below and equity < below), Tier.LARGE)

@@ -58,24 +58,25 @@ def _range(values: Sequence[float]) -> str:
 def _funnel(console: Console, summary: Mapping[str, Any]) -> None:
     verdicts, positions = summary["verdicts"], summary["positions"]
     steps = (
-        ("news", summary["news"]),
-        ("classified", summary["classified"]),
-        ("signals", summary["signals"]),
-        ("holds", summary["holds"]),
-        ("approved", verdicts["approved"]),
-        ("refused", verdicts["refused"]),
-        ("orders", summary["orders"]),
-        ("fills", summary["fills"]),
-        ("opened", positions["opened"]),
-        ("closed", positions["closed"]),
-        ("open", positions["open"]),
-        ("partials", summary["partials"]),
-        ("rolls", summary["rolls"]),
+        ("news", summary["news"], f"{summary['classified']:,} classified"),
+        ("signals", summary["signals"], f"{summary['holds']:,} holds beside them"),
+        ("verdicts", verdicts["approved"], f"approved, {verdicts['refused']:,} refused"),
+        ("orders", summary["orders"], f"{summary['fills']:,} fills"),
+        ("positions", positions["opened"], f"opened, {positions['closed']} closed, {positions['open']} open"),
+        ("exits", summary["partials"], f"partial exits, {summary['rolls']} rolls"),
     )
-    table = Table(title=f"{summary['sessions']} sessions", title_justify="left", box=None, pad_edge=False)
-    for name, _ in steps:
-        table.add_column(name, justify="right")
-    table.add_row(*(f"{count:,}" for _, count in steps))
+    table = Table(
+        title=f"{summary['sessions']} sessions",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        show_header=False,
+    )
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    for name, count, rest in steps:
+        table.add_row(name, f"{count:,}", rest)
     console.print(table)
 
 

@@ -189,7 +189,7 @@ class EntryCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionMarked:
-    """Peak, arming, trailing stop or a confirmation count changed."""
+    """Peak, arming, trailing stop or a confirmation count changed; `mark` None: no mark was seen."""
 
     position_id: PositionId
     mark: Usd4 | None

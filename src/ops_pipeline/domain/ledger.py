@@ -9,7 +9,7 @@ from ops_pipeline.domain import order_fold, position_fold
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.instruments import OptionContract
-from ops_pipeline.domain.orders import Order, Purpose
+from ops_pipeline.domain.orders import Order, OrderIntent, Purpose
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, Usd4
 
@@ -120,8 +120,7 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
         case e.PositionOpened():
             return _put_position(ledger, position_fold.start_position(ledger.account, body, at))
         case e.OrderIntended(intent=intent):
-            if intent.client_order_id in ledger.orders:
-                raise LedgerError(f"order {intent.client_order_id}: intended twice")
+            _may_intend(ledger, intent)
             return _put_order(ledger, order_fold.start_order(body, at))
         case e.FillBooked():
             return _book(ledger, body, at)
@@ -150,6 +149,15 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             return _roll(ledger, body, at)
         case _:
             return _account(ledger, body)
+
+
+def _may_intend(ledger: Ledger, intent: OrderIntent) -> None:
+    if intent.client_order_id in ledger.orders:
+        raise LedgerError(f"order {intent.client_order_id}: intended twice")
+    cause = (intent.purpose, intent.key)
+    live = [o.id for o in ledger.live_orders if (o.intent.purpose, o.intent.key) == cause]
+    if live:
+        raise LedgerError(f"order {intent.client_order_id}: {live[0]} of the same cause is not terminal")
 
 
 def _once(ledger: Ledger, fact_id: str) -> None:

@@ -81,11 +81,11 @@ def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
         accepted_at=order.accepted_at or at,
         updated_at=at,
         not_found=0,
-        detail=body.detail or order.detail,
+        detail=order.detail if order.state is OrderState.CANCELING else body.detail or order.detail,
     )
     if order.state is OrderState.QUARANTINED:
         return replace(order, broker_status=body.status, cum=max(order.cum, body.cum))
-    if body.cum < order.cum:
+    if _falls(order, body):
         return replace(order, state=OrderState.QUARANTINED, detail=f"cum fell {order.cum} -> {body.cum}")
     lost = order.state in (OrderState.NOT_PLACED, OrderState.REJECTED)
     if lost and body.status is not BrokerStatus.REJECTED:
@@ -98,6 +98,12 @@ def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
     if order.state.is_terminal:
         return order
     return _by_broker(order, body.status, body.cum)
+
+
+def _falls(order: Order, body: e.OrderObserved) -> bool:
+    """Tell whether the broker takes back what it said itself; behind our own fills it may only be late."""
+    said_more = order.cum > max(order.leg_booked) or body.status.is_terminal
+    return body.cum < order.cum and said_more
 
 
 def not_found(order: Order, body: e.OrderNotFound, at: datetime) -> Order:
@@ -123,6 +129,8 @@ def book(order: Order, fill: Fill, at: datetime) -> Order:
     order = replace(order, leg_booked=tuple(legs), booked=booked, cum=max(order.cum, *legs), updated_at=at)
     if max(legs) > order.intent.qty:
         return replace(order, state=OrderState.QUARANTINED, detail=f"overfilled {max(legs)}")
+    if order.state is OrderState.QUARANTINED:
+        return order
     if booked == order.intent.qty:
         return replace(order, state=OrderState.FILLED)
     if order.state is OrderState.DRAINING and order.broker_status is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ops_pipeline.domain.units import AccountId, Bp, ClientOrderId, Contracts, Occ, PositionId, Usd4
+from ops_pipeline.domain.units import AccountId, ClientOrderId, Contracts, Occ, PositionId, Usd4
 
 
 class Purpose(StrEnum):
@@ -276,16 +276,6 @@ class Order:
     def leaves(self) -> Contracts:
         """Give the contracts that may still fill; 0 once terminal."""
         return 0 if self.state.is_terminal else self.intent.qty - self.booked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitStep:
-    """Where a working order's limit should stand now; None keeps it. `floor` in bp below the bid."""
-
-    limit: Usd4 | None
-    cancel: bool
-    reason: str
-    floor: Bp = 0
 
 
 class ActivityKind(StrEnum):

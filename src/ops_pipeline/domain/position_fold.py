@@ -33,12 +33,16 @@ def start_position(account: AccountId, body: e.PositionOpened, at: datetime) -> 
 
 
 def book_fill(position: Position, fill: Fill) -> Position:
-    """Move quantity, cost, proceeds and fees by one execution; selling more than held is refused."""
+    """Move quantity, cost, proceeds and fees by one execution; selling more than held is refused.
+
+    A late purchase brings a closed position back: what is held is managed.
+    """
     amount = fill.price * abs(fill.qty) * position.contract.multiplier
     fees = position.fees + fill.fees
     if fill.qty > 0:
         bought, cost = position.bought + fill.qty, position.cost + amount
         average = -(-cost // (bought * position.contract.multiplier))
+        position = _reopened(position) if position.status is PositionStatus.CLOSED else position
         return replace(position, bought=bought, cost=cost, fees=fees, peak=max(position.peak, average))
     sold = position.sold - fill.qty
     if sold > position.bought:
@@ -53,13 +57,17 @@ def complete_entry(position: Position, body: e.EntryCompleted) -> Position:
 
 
 def mark(position: Position, body: e.PositionMarked, at: datetime) -> Position:
-    """Take over peak, arming, trailing stop and counts; peak and stop only ever rise."""
+    """Take over peak, arming, trailing stop and counts; peak and stop only ever rise.
+
+    Without a mark (the stop read a bid) the last mark and its time stand: blindness counts from there.
+    """
     if body.peak < position.peak or body.trailing_stop < position.trailing_stop:
         raise LedgerError(f"position {position.id}: peak and trailing stop only rise")
+    seen = body.mark is not None
     return replace(
         position,
-        mark=body.mark,
-        marked_at=at,
+        mark=body.mark if seen else position.mark,
+        marked_at=at if seen else position.marked_at,
         peak=body.peak,
         armed=body.armed,
         trailing_stop=body.trailing_stop,
@@ -78,7 +86,13 @@ def decide_exit(position: Position, body: e.ExitDecided) -> Position:
 
 def withdraw_exit(position: Position) -> Position:
     """Drop a decision that is done or no longer holds."""
-    return replace(position, exit=None, status=PositionStatus.OPEN)
+    status = PositionStatus.OPEN if position.original_qty else PositionStatus.OPENING
+    return replace(position, exit=None, status=status)
+
+
+def _reopened(position: Position) -> Position:
+    status = PositionStatus.OPEN if position.original_qty else PositionStatus.OPENING
+    return replace(position, status=status, closed_at=None, close_reason="")
 
 
 def adopt_contracts(position: Position, body: e.ContractsAdopted) -> Position:

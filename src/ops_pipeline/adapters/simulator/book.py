@@ -31,10 +31,8 @@ class Book:
     next_number: int = 1
     holdings: dict[str, Holding] = field(default_factory=dict)
     orders: dict[str, BrokerOrder] = field(default_factory=dict)
-    leg_filled: dict[str, list[int]] = field(default_factory=dict)
     by_client_id: dict[str, str] = field(default_factory=dict)
     activities: list[Activity] = field(default_factory=list)
-    settled_expiries: list[str] = field(default_factory=list)
 
     def number_next(self, prefix: str) -> str:
         """Give the next id of this account, in order."""
@@ -55,7 +53,6 @@ def to_json(book: Book) -> str:
             **{key: encode(value) for key, value in plain.items() if not isinstance(value, dict)},
             "holdings": {key: encode(value) for key, value in book.holdings.items()},
             "orders": {key: encode(value) for key, value in book.orders.items()},
-            "leg_filled": book.leg_filled,
             "by_client_id": book.by_client_id,
         }
     )
@@ -75,10 +72,8 @@ def from_json(text: str) -> Book:
     )
     book.holdings = {key: build(Holding, value) for key, value in plain["holdings"].items()}
     book.orders = {key: build(BrokerOrder, value) for key, value in plain["orders"].items()}
-    book.leg_filled = plain["leg_filled"]
     book.by_client_id = plain["by_client_id"]
     book.activities = [build(Activity, value) for value in plain["activities"]]
-    book.settled_expiries = plain["settled_expiries"]
     return book
 
 

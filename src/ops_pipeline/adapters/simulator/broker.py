@@ -115,8 +115,13 @@ class SimulatedBroker:
         return Unknown("504 after accept") if fault is Fault.LOST_RESPONSE else outcome
 
     def cancel(self, broker_order_id: str) -> None:
-        """Cancel what is left of an order."""
+        """Cancel what is left of an order; the request may get lost."""
         self._advance()
+        fault = self._faults("cancel")
+        if fault is Fault.READ_FAILED:
+            raise BrokerUnavailable("cancel: expected an answer, was a timeout")
+        if fault is not Fault.NONE:
+            return
         shown = self._book.orders.get(broker_order_id)
         if shown is not None and not shown.status.is_terminal:
             self._put(replace(shown, status=BrokerStatus.CANCELED))
@@ -179,7 +184,6 @@ class SimulatedBroker:
             submitted_at=now,
         )
         self._book.by_client_id[intent.client_order_id] = broker_id
-        self._book.leg_filled[broker_id] = [0] * len(intent.legs)
         self._put(shown)
         self._match(shown, now)
         self._save()
@@ -200,7 +204,7 @@ class SimulatedBroker:
             return Rejected("42210000", f"sub-tick limit {intent.limit}")
         cost = self._cost(intent.legs[-1].side, intent.limit, intent.qty, intent.multiplier)
         reserved = sum(self._reserve(order) for order in self._book.live())
-        if cost > self._book.cash - reserved:
+        if cost and cost > self._book.cash - reserved:
             return Rejected("40310000", "insufficient options buying power")
         return None
 

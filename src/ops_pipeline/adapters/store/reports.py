@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +12,17 @@ from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store import stage_schema as t
 from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Row
-from ops_pipeline.adapters.store.rows import HOLD, JOB_RUN, NEWS, SIGNAL, SNAPSHOT, TRADE, VERDICT
+from ops_pipeline.adapters.store.rows import (
+    HOLD,
+    JOB_RUN,
+    NEWS,
+    SIGNAL,
+    SNAPSHOT,
+    TRADE,
+    VERDICT,
+    instant,
+    micros,
+)
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.domain.events import GENESIS
 from ops_pipeline.domain.news import NewsItem
@@ -40,6 +51,18 @@ _SIGNALS = select(t.SIGNALS).where(_SG.action == "SIGNAL").order_by(_SG.as_of_us
 _HOLDS = select(t.SIGNALS).where(_SG.action == "HOLD").order_by(_SG.as_of_us.desc(), _SG.id).limit(_MOST)
 _VERDICTS = select(t.VERDICTS).order_by(_V.at_us.desc(), _V.account, _V.signal_id).limit(_MOST)
 _NEWS = select(t.NEWS_ITEMS).order_by(_N.published_us.desc(), _N.news_id).limit(_MOST)
+_CL = t.CLASSIFICATIONS.c
+_ABOUT = (
+    select(_N.headline, _CL.published_us, _CL.sentiment, _CL.relevance, _CL.novelty, _CL.kind)
+    .join_from(t.CLASSIFICATIONS, t.NEWS_ITEMS, _N.news_id == _CL.news_id)
+    .where(
+        _CL.ticker == bindparam("of_ticker"),
+        _CL.published_us <= bindparam("until_us"),
+        _CL.first_seen_us <= bindparam("until_us"),
+    )
+    .order_by(_CL.published_us.desc(), _CL.news_id)
+    .limit(_MOST)
+)
 _JOB_RUNS = select(t.JOB_RUNS).order_by(_J.at_us.desc(), _J.job, _J.account).limit(_MOST)
 _HEADS = select(s.ACCOUNTS.c.account, s.ACCOUNTS.c.seq, s.ACCOUNTS.c.head).order_by(s.ACCOUNTS.c.account)
 
@@ -136,6 +159,22 @@ def failed_gates(store: SqlStore) -> dict[str, int]:
 def news(store: SqlStore, *, limit: int = 0) -> list[NewsItem]:
     """Give the newest items, newest first; limit 0: all."""
     return [NEWS.value(row) for row in store.database.dicts(_NEWS, most=limit or _EVERYTHING)]
+
+
+def classifications(store: SqlStore, ticker: str, *, until: datetime, limit: int) -> list[Row]:
+    """Give what was said of a ticker by `until`, newest first: headline, sentiment, relevance, kind."""
+    found = store.database.dicts(_ABOUT, of_ticker=ticker, until_us=micros(until), most=limit)
+    return [
+        {
+            "published": instant(row["published_us"]).isoformat(),
+            "headline": row["headline"],
+            "sentiment": round(row["sentiment"], 3),
+            "relevance": round(row["relevance"], 3),
+            "novelty": row["novelty"],
+            "kind": row["kind"],
+        }
+        for row in found
+    ]
 
 
 def snapshots(store: SqlStore, account: AccountId) -> list[AccountSnapshot]:

@@ -46,12 +46,21 @@ def print_rows(
         console.print(f"{title}: {empty}")
         return
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name, value in rows[0].items():
+    columns = {name: value for row in reversed(rows) for name, value in row.items()}
+    for name, value in columns.items():
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(show(value) for value in row.values()))
+        table.add_row(*(show(row.get(name)) for name in columns))
     console.print(table)
+
+
+def print_facts(row: Mapping[str, Any], *, title: str) -> None:
+    """Print one row as lines of name and value; what is absent is left out."""
+    console.print(f"\n{title}", style="bold italic")
+    for name, value in row.items():
+        if value not in (None, ""):
+            console.print(f"  {name.replace('_', ' '):<18} {show(value)}", markup=False, highlight=False)
 
 
 def show(value: Any) -> str:

@@ -10,8 +10,8 @@ from ops_pipeline.domain.units import MAX_PRICE, AccountId, ClientOrderId, Usd4
 from ops_pipeline.stages.dispatcher.context import DispatchRules, MarketView, Offer
 from ops_pipeline.stages.dispatcher.contracts import Scored
 from ops_pipeline.stages.dispatcher.exposure import ContractGreeks
-from ops_pipeline.stages.dispatcher.ladder import affordable_limit, entry_ceiling, first_limit
 from ops_pipeline.stages.dispatcher.sizing import Budget, Size
+from ops_pipeline.stages.execution.ladder import affordable_limit, entry_ceiling, first_limit
 
 
 class OrderCause(NamedTuple):

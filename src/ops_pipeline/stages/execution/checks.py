@@ -6,7 +6,7 @@ from ops_pipeline.domain.accounts import ControlLevel, Mode
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import GateResult, Order, OrderIntent, Purpose, Side
 from ops_pipeline.domain.rules import ExecutionRules
-from ops_pipeline.stages.execution.lifecycle import is_exit
+from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit
 
 _LOOK_ALIKE = timedelta(seconds=60)
 _RATE_WINDOW = timedelta(seconds=60)
@@ -23,8 +23,9 @@ def before_send(
     others = [order for order in ledger.orders.values() if order.id != intent.client_order_id]
     if intent.purpose.opens:
         results += [_ceiling(intent, rules), _look_alike(intent, others, now), _rate(others, now, rules)]
-    else:
-        results.append(_one_exit(intent, others))
+        results.append(_no_exit(ledger.orders[intent.client_order_id], ledger))
+    if is_exit(ledger.orders[intent.client_order_id]):
+        results += [_one_exit(intent, others), _covered(intent, ledger, others)]
     return tuple(results)
 
 
@@ -84,3 +85,22 @@ def _one_exit(intent: OrderIntent, others: list[Order]) -> GateResult:
         if order.is_live and is_exit(order) and order.intent.position_id == intent.position_id
     ]
     return GateResult("one_exit", not live, ",".join(live) or "none", "no other live exit")
+
+
+def _no_exit(order: Order, ledger: Ledger) -> GateResult:
+    objection = entry_objection(order, ledger)
+    return GateResult("no_exit", not objection, objection or "none", "no exit is decided")
+
+
+def _covered(intent: OrderIntent, ledger: Ledger, others: list[Order]) -> GateResult:
+    """Refuse to sell what the ledger does not hold, or what other live orders already sell (P3)."""
+    occ = intent.occ
+    resting = sum(
+        order.leaves
+        for order in others
+        for leg in order.intent.legs
+        if leg.occ == occ and leg.side is Side.SELL_TO_CLOSE
+    )
+    booked = ledger.orders[intent.client_order_id].booked
+    free = ledger.held().get(occ, 0) - resting
+    return GateResult("covered", intent.qty - booked <= free, str(intent.qty - booked), f"<= {free}")

@@ -1,8 +1,9 @@
 """The one door to the broker: intent, commit, send, record. Shell."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
 from ops_pipeline.domain.orders import (
@@ -18,9 +19,15 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId
-from ops_pipeline.ports import Broker, LedgerStore
+from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore
+from ops_pipeline.stages.execution import reconcile
 from ops_pipeline.stages.execution.checks import before_send
 from ops_pipeline.stages.execution.lifecycle import body_hash
+
+# Lifecycle activities may be booked days late (paper books them the next day); ids make overlap harmless.
+ACTIVITY_OVERLAP = timedelta(days=5)
+# The broker stamps an order with its own clock.
+_CLOCK_SLACK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,14 @@ class Desk:
     store: LedgerStore
     broker: Broker
     rules: ExecutionRules
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a look at the broker brought: activities read and our orders seen."""
+
+    read: int
+    shown: frozenset[str]
 
 
 def send(
@@ -66,13 +81,37 @@ def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Re
 
 
 def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
-    """Ask the broker to cancel; the order stays live until the broker says otherwise."""
-    if order.state not in (OrderState.WORKING, OrderState.ORPHAN):
+    """Ask the broker to cancel; the order stays live until the broker says otherwise.
+
+    A request that got lost is made again by the order's upkeep.
+    """
+    if order.state in (OrderState.WORKING, OrderState.ORPHAN):
+        settled = OrderSettled(client_order_id=order.id, state=OrderState.CANCELING.value, reason=reason)
+        desk.store.commit(desk.account, [settled], at=now)
+    elif order.state is not OrderState.CANCELING:
         return
-    settled = OrderSettled(client_order_id=order.id, state=OrderState.CANCELING.value, reason=reason)
-    desk.store.commit(desk.account, [settled], at=now)
     if order.broker_order_id is not None:
-        desk.broker.cancel(order.broker_order_id)
+        with suppress(BrokerUnavailable):
+            desk.broker.cancel(order.broker_order_id)
+
+
+def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
+    """Book what happened and take over what the broker shows of our orders, in one commit.
+
+    `since` reaches back beyond the usual overlap. Raises BrokerUnavailable where a read fails; then
+    nothing is stored.
+    """
+    ledger = desk.store.ledger(desk.account)
+    watched = reconcile.watched(ledger, now=now)
+    first = min([now - ACTIVITY_OVERLAP, *(order.created_at for order in watched)])
+    activities = desk.broker.activities(since=min(first, since or first))
+    oldest = min((order.created_at for order in watched), default=now)
+    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched else ()
+    # Fills first: they outrank what an order says of itself.
+    booked = reconcile.bookings(ledger, activities)
+    bodies = [*booked, *reconcile.observations(ledger, shown)]
+    desk.store.commit(desk.account, bodies, at=now)
+    return Observed(read=len(activities), shown=frozenset(order.client_order_id for order in shown))
 
 
 def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:
@@ -108,12 +147,11 @@ def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:
 
 
 def _refuse(approved: Approved, reason: str, order: Order, *, desk: Desk, now: datetime) -> Refused:
+    """End an order that may not be sent; one that was sent before is given up, but still looked for."""
     intent = approved.intent
     ledger = desk.store.ledger(desk.account)
     checks = before_send(intent, ledger=ledger, now=now, rules=desk.rules)
-    if order.attempt == 0:
-        settled = OrderSettled(
-            client_order_id=intent.client_order_id, state=OrderState.NOT_PLACED.value, reason=reason
-        )
-        desk.store.commit(desk.account, [settled], at=now)
+    state = OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING
+    settled = OrderSettled(client_order_id=intent.client_order_id, state=state.value, reason=reason)
+    desk.store.commit(desk.account, [settled], at=now)
     return Refused(reason=reason, gates=approved.gates + checks)

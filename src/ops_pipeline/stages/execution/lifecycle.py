@@ -1,11 +1,14 @@
 """What an order may do next: approval of reductions and steps, limits, timers. Pure."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
+from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.fees import unit_entry_fees
 from ops_pipeline.domain.ids import client_order_id, logical_account
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger import Ledger
@@ -21,8 +24,8 @@ from ops_pipeline.domain.orders import (
     Verdict,
 )
 from ops_pipeline.domain.positions import ExitReason
-from ops_pipeline.domain.rules import EntryRules, ExecutionRules, ExitOrderRules
-from ops_pipeline.domain.units import WHOLE_BP, ClientOrderId, Occ, Usd4, ceil_to_tick, floor_to_tick
+from ops_pipeline.domain.rules import EntryRules, ExecutionRules, ExitOrderRules, FeeRules
+from ops_pipeline.domain.units import WHOLE_BP, ClientOrderId, Occ, Usd4, floor_to_tick
 
 TARGETS = frozenset(
     {
@@ -35,6 +38,13 @@ TARGETS = frozenset(
 )
 # The exit ladder reaches its floor at the third order, however long it then takes.
 _STEPS_TO_FLOOR = 2
+# A cancel that got lost is asked for again, at most this often (RELIABILITY B14).
+_CANCEL_AGAIN_S = 6
+# Waits after the first, second ... rejection of an exit in a row; the last one repeats (B9).
+_EXIT_BACKOFF_S = (1, 2, 5, 10, 30)
+# The reason under which an entry is cancelled to go on with another limit.
+STEP = "next step"
+ENTRIES = (Purpose.ENTRY, Purpose.ROLL_OPEN)
 
 
 class Upkeep(StrEnum):
@@ -170,6 +180,9 @@ def upkeep(order: Order, *, now: datetime, rules: ExecutionRules) -> Upkeep:
             return Upkeep.CANCEL
         case OrderState.WORKING if entry and expired:
             return Upkeep.CANCEL
+        case OrderState.CANCELING:
+            waited = (now - order.updated_at).total_seconds()
+            return Upkeep.CANCEL if waited >= _CANCEL_AGAIN_S else Upkeep.NOTHING
         case OrderState.DRAINING:
             waited = (now - order.updated_at).total_seconds()
             return Upkeep.QUARANTINE if waited > rules.drain_s else Upkeep.NOTHING
@@ -186,17 +199,49 @@ def after_not_found(order: Order, *, count: int, now: datetime) -> OrderState | 
     return OrderState.ABANDONING if order.intent.purpose.opens and expired else OrderState.RESEND_WAIT
 
 
-def next_step(order: Order, *, new_id: ClientOrderId, limit: Usd4) -> OrderIntent:
-    """Give the intent of an entry's next limit: what is left, at `limit`, one generation on."""
+def next_step(order: Order, *, new_id: ClientOrderId, fees: FeeRules) -> OrderIntent:
+    """Give the intent of an entry's next order: what is left of quantity and budget, at the same limit."""
     before = order.intent
+    unit = before.limit * before.multiplier + unit_entry_fees(fees)
     return replace(
         before,
         client_order_id=new_id,
         generation=before.generation + 1,
         qty=before.qty - order.booked,
-        limit=limit,
-        budget=before.budget - order.booked * before.limit * before.multiplier,
+        budget=before.budget - order.booked * unit,
     )
+
+
+def entry_objection(order: Order, ledger: Ledger) -> str:
+    """Say why an opening order may not go on working or be sent; "" where it may."""
+    if not order.intent.purpose.opens:
+        return ""
+    if ledger.control >= ControlLevel.CANCEL_ENTRIES:
+        return f"control {ledger.control.name}"
+    position = ledger.positions.get(order.intent.position_id)
+    own = order.intent.purpose in ENTRIES and position is not None
+    return "exit decided" if own and position is not None and position.exit is not None else ""
+
+
+def entry_may_step(order: Order, *, started_at: datetime, now: datetime, rules: EntryRules) -> bool:
+    """Tell whether an entry that was cancelled for its next limit goes on with it."""
+    expired = order.intent.expires_at is not None and now >= order.intent.expires_at
+    within = (now - started_at).total_seconds() < rules.cancel_after_s
+    stepping = order.state is OrderState.CANCELED and order.detail.startswith(STEP)
+    return stepping and not expired and within and order.booked < order.intent.qty
+
+
+def retry_exit_at(orders: Sequence[Order]) -> datetime | None:
+    """Give when an exit may be sent again after rejections in a row; None: at once. Oldest order first."""
+    rejected = 0
+    for order in reversed(orders):
+        if order.state is not OrderState.REJECTED:
+            break
+        rejected += 1
+    if not rejected:
+        return None
+    wait = _EXIT_BACKOFF_S[min(rejected, len(_EXIT_BACKOFF_S)) - 1]
+    return orders[-1].updated_at + timedelta(seconds=wait)
 
 
 def is_exit(order: Order) -> bool:
@@ -208,35 +253,3 @@ def is_exit(order: Order) -> bool:
         Purpose.ROLL_CLOSE,
         Purpose.ROLL,
     )
-
-
-def entry_limit(
-    contract: OptionContract, *, bid: Usd4, ask: Usd4, step: int, rules: EntryRules
-) -> Usd4:
-    """Price an entry's step: the mid first, the ask at the last; rounded up to the tick within its cap.
-
-    Never above ask + 1 tick nor mid x 1.05 (rounded down to the tick). `steps` 0 begins at the ask.
-    """
-    steps = max(rules.steps, 1)
-    part = min(step, steps) if rules.steps else steps
-    level = (bid + ask) // 2 + (ask - (bid + ask) // 2) * part // steps
-    tick = contract.tick(ask)
-    cap = min(ask + tick, (bid + ask) * (WHOLE_BP + rules.over_mid) // (2 * WHOLE_BP))
-    return max(tick, min(ceil_to_tick(level, contract.tick(level)), floor_to_tick(cap, tick)))
-
-
-def entry_is_due(order: Order, *, started_at: datetime, now: datetime, rules: EntryRules) -> bool:
-    """Tell whether a working entry has waited long enough for its next step, or for its end."""
-    if (now - started_at).total_seconds() >= rules.cancel_after_s:
-        return True
-    stepping = order.intent.generation <= rules.steps
-    anchor = order.accepted_at or order.created_at
-    return stepping and (now - anchor).total_seconds() >= rules.step_s
-
-
-def entry_may_step(order: Order, *, started_at: datetime, now: datetime, rules: EntryRules) -> bool:
-    """Tell whether a cancelled entry goes on with another limit instead of ending here."""
-    expired = order.intent.expires_at is not None and now >= order.intent.expires_at
-    within = (now - started_at).total_seconds() < rules.cancel_after_s
-    stepping = order.intent.generation <= rules.steps
-    return order.state is OrderState.CANCELED and not expired and within and stepping

@@ -1,7 +1,7 @@
 """What the broker's answers mean for the ledger: bookings, observations, differences. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
@@ -16,73 +16,120 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.domain.positions import ExitReason, Position
 from ops_pipeline.domain.rules import ExecutionRules
-from ops_pipeline.domain.units import Occ, PositionId
+from ops_pipeline.domain.units import Occ, PositionId, Usd4
+from ops_pipeline.stages.execution.lifecycle import ENTRIES
 
 _REMOVALS = {
     ActivityKind.EXPIRY: ExitReason.EXPIRED,
     ActivityKind.EXERCISE: ExitReason.EXERCISED,
 }
-_CASH = (ActivityKind.FEE, ActivityKind.DIVIDEND, ActivityKind.TRANSFER)
+# Thought never to have reached the broker; watched to the end of the session all the same.
+_MAY_TURN_UP = (OrderState.NOT_PLACED, OrderState.REJECTED)
+_WATCHED_FOR = timedelta(hours=8)
 LIQUIDATION = "liquidation"
 
 
+def watched(ledger: Ledger, *, now: datetime) -> list[Order]:
+    """Give the sent orders the broker is asked for: live ones, and late ones that may yet turn up."""
+    return [
+        order
+        for order in ledger.orders.values()
+        if order.attempt
+        and (order.is_live or (order.state in _MAY_TURN_UP and now - order.updated_at < _WATCHED_FOR))
+    ]
+
+
 def bookings(ledger: Ledger, activities: Sequence[Activity]) -> list[e.EventBody]:
-    """Give the events for activities not yet booked, in the broker's order."""
+    """Give the events for activities not yet booked, in the broker's order.
+
+    Whatever moved cash is booked: to the position it belongs to, else as a movement of its own.
+    """
     bodies: list[e.EventBody] = []
     seen = set(ledger.executions)
+    held = {position.id: position.qty for position in ledger.open_positions}
     for activity in activities:
-        fact = activity.fill.execution_id if activity.fill else activity.activity_id
-        if fact in seen:
-            continue
-        body = _booking(ledger, activity)
-        if body is not None:
+        fact = _fact(activity)
+        if fact not in seen:
             seen.add(fact)
-            bodies.append(body)
+            bodies += _booking(ledger, activity, held)
     return bodies
 
 
-def _booking(ledger: Ledger, activity: Activity) -> e.EventBody | None:
+def _fact(activity: Activity) -> str:
+    return activity.fill.execution_id if activity.fill else activity.activity_id
+
+
+def _booking(ledger: Ledger, activity: Activity, held: dict[PositionId, int]) -> list[e.EventBody]:
+    """Book one activity; `held` follows the quantities through the batch."""
     fill = activity.fill
     if fill is not None and fill.client_order_id in ledger.orders:
         order = ledger.orders[fill.client_order_id]
         position_id = position_of(ledger, order, fill.occ)
+        left = held.get(position_id, 0) + fill.qty
+        if left < 0 or position_id not in ledger.positions:
+            return _contradiction(activity, position_id, ledger)
+        held[position_id] = left
         multiplier = order.intent.multiplier
-        return e.FillBooked(fill=fill, position_id=position_id, multiplier=multiplier)
-    if activity.kind in _CASH:
-        return e.CashMoved(
-            activity_id=activity.activity_id,
-            kind=activity.kind.value,
-            amount=activity.amount,
-            detail=activity.detail,
-        )
-    held = holder(ledger, activity.symbol)
-    if held is None or activity.qty >= 0:
-        return None
-    if fill is not None:
-        liquidated = activity.detail == LIQUIDATION
-        return _removed(held, activity, ExitReason.LIQUIDATED if liquidated else ExitReason.EXTERNAL)
-    cause = _REMOVALS.get(activity.kind)
-    return _removed(held, activity, cause) if cause else None
-
-
-def _removed(position: Position, activity: Activity, cause: ExitReason) -> e.ContractsRemoved:
-    fact = activity.fill.execution_id if activity.fill else activity.activity_id
-    return e.ContractsRemoved(
-        position_id=position.id,
-        activity_id=fact,
+        return [e.FillBooked(fill=fill, position_id=position_id, multiplier=multiplier)]
+    owner = _owner(ledger, activity.symbol, held)
+    cause = _cause_of(activity)
+    if owner is None or activity.qty >= 0 or cause is None:
+        return _other_cash(ledger, activity)
+    qty = min(-activity.qty, held[owner.id])
+    held[owner.id] -= qty
+    amount = activity.amount * qty // -activity.qty
+    removed = e.ContractsRemoved(
+        position_id=owner.id,
+        activity_id=_fact(activity),
         cause=cause,
-        qty=min(-activity.qty, position.qty),
-        amount=activity.amount,
+        qty=qty,
+        amount=amount,
         detail=activity.detail,
     )
+    if amount == activity.amount:
+        return [removed]
+    return [removed, _cash(activity, activity.amount - amount, f"{_fact(activity)}#rest")]
+
+
+def _cause_of(activity: Activity) -> ExitReason | None:
+    if activity.fill is None:
+        return _REMOVALS.get(activity.kind)
+    return ExitReason.LIQUIDATED if activity.detail == LIQUIDATION else ExitReason.EXTERNAL
+
+
+def _other_cash(ledger: Ledger, activity: Activity) -> list[e.EventBody]:
+    """Book what belongs to no position of ours; an assignment means a short, which must not exist."""
+    if activity.kind is ActivityKind.ASSIGNMENT and ledger.control < ControlLevel.HARD_STOP:
+        reason = f"assigned {activity.symbol}: no short is ever held"
+        stop = e.ControlChanged(level=ControlLevel.HARD_STOP, reason=reason, actor="reconcile")
+        return [stop, _cash(activity, activity.amount, _fact(activity))]
+    return [_cash(activity, activity.amount, _fact(activity))] if activity.amount else []
+
+
+def _contradiction(activity: Activity, position_id: PositionId, ledger: Ledger) -> list[e.EventBody]:
+    """Keep the cash true and freeze: a fill that the ledger's quantity cannot explain."""
+    bodies: list[e.EventBody] = [_cash(activity, activity.amount, _fact(activity))]
+    if position_id in ledger.positions:
+        reason = f"sold {-activity.qty} more than held: {_fact(activity)}"
+        bodies.append(e.PositionFrozen(position_id=position_id, reason=reason))
+    return bodies
+
+
+def _cash(activity: Activity, amount: Usd4, fact: str) -> e.CashMoved:
+    detail = activity.detail or activity.symbol
+    return e.CashMoved(activity_id=fact, kind=activity.kind.value, amount=amount, detail=detail)
+
+
+def _owner(ledger: Ledger, symbol: str, held: Mapping[PositionId, int]) -> Position | None:
+    for position in ledger.open_positions:
+        if position.contract.occ == symbol and held.get(position.id, 0) > 0:
+            return position
+    return None
 
 
 def holder(ledger: Ledger, symbol: str) -> Position | None:
     """Give the open position that holds `symbol`."""
-    for position in ledger.open_positions:
-        if position.contract.occ == symbol and position.qty > 0:
-            return position
-    return None
+    return _owner(ledger, symbol, {position.id: position.qty for position in ledger.open_positions})
 
 
 def position_of(ledger: Ledger, order: Order, occ: Occ) -> PositionId:
@@ -95,11 +142,18 @@ def position_of(ledger: Ledger, order: Order, occ: Occ) -> PositionId:
 
 
 def observations(ledger: Ledger, broker_orders: Sequence[BrokerOrder]) -> list[e.EventBody]:
-    """Give the events for orders whose broker status or count moved, and for foreign look-alikes."""
+    """Give the events for orders whose broker status or count moved.
+
+    An order that is not what was intended is a contradiction: quarantined, the account reduce-only.
+    """
     bodies: list[e.EventBody] = []
     for shown in broker_orders:
         order = ledger.orders.get(shown.client_order_id)
-        if order is not None and _is_news(order, shown):
+        if order is None:
+            continue
+        if order.is_live and _differs(order, shown):
+            bodies += _quarantined(ledger, order, shown)
+        elif _is_news(order, shown):
             bodies.append(
                 e.OrderObserved(
                     client_order_id=order.id,
@@ -112,6 +166,25 @@ def observations(ledger: Ledger, broker_orders: Sequence[BrokerOrder]) -> list[e
     return bodies
 
 
+def _differs(order: Order, shown: BrokerOrder) -> bool:
+    other = shown.qty != order.intent.qty or bool(shown.legs and shown.legs != order.intent.legs)
+    return other and order.state is not OrderState.QUARANTINED
+
+
+def _quarantined(ledger: Ledger, order: Order, shown: BrokerOrder) -> list[e.EventBody]:
+    reason = f"order {order.id}: the broker shows {shown.qty} of {','.join(leg.occ for leg in shown.legs)}"
+    bodies: list[e.EventBody] = [
+        e.OrderSettled(client_order_id=order.id, state=OrderState.QUARANTINED.value, reason=reason)
+    ]
+    return bodies + _reduce_only(ledger, reason)
+
+
+def _reduce_only(ledger: Ledger, reason: str) -> list[e.EventBody]:
+    if ledger.control >= ControlLevel.REDUCE_ONLY:
+        return []
+    return [e.ControlChanged(level=ControlLevel.REDUCE_ONLY, reason=reason, actor="reconcile")]
+
+
 def _is_news(order: Order, shown: BrokerOrder) -> bool:
     if order.state in (OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED):
         return False
@@ -119,7 +192,8 @@ def _is_news(order: Order, shown: BrokerOrder) -> bool:
         return shown.cum > order.cum or not shown.status.is_terminal
     if order.state in (OrderState.UNKNOWN, OrderState.ABANDONING, OrderState.SENDING, OrderState.ORPHAN):
         return True
-    return shown.status is not order.broker_status or shown.cum > order.cum
+    fell = shown.cum < order.cum and order.cum > max(order.leg_booked)
+    return shown.status is not order.broker_status or shown.cum > order.cum or fell
 
 
 def recovered(ledger: Ledger) -> list[e.EventBody]:
@@ -131,9 +205,7 @@ def recovered(ledger: Ledger) -> list[e.EventBody]:
     ]
 
 
-def differences(
-    ledger: Ledger, positions: Sequence[BrokerPosition]
-) -> Mapping[str, tuple[int, int]]:
+def differences(ledger: Ledger, positions: Sequence[BrokerPosition]) -> Mapping[str, tuple[int, int]]:
     """Give {symbol: (ledger, broker)} where the quantities differ, over the union of both sides."""
     ours = ledger.held()
     theirs = {position.symbol: position.qty for position in positions if position.qty}
@@ -147,33 +219,39 @@ def breaks(
 ) -> list[e.EventBody]:
     """Give the events for differences: provisional first, confirmed in a later snapshot, settled when gone.
 
-    A confirmed one freezes the position that holds the symbol and makes the account reduce-only.
+    Only the same difference seen again is confirmed: it freezes the position that holds the symbol and
+    makes the account reduce-only. One that is gone thaws its position; the level is a person's to lower.
     """
-    bodies: list[e.EventBody] = [
-        e.BreakSettled(symbol=symbol, cause="quantities agree again")
-        for symbol in ledger.breaks
-        if symbol not in found
-    ]
+    bodies: list[e.EventBody] = []
+    for symbol in ledger.breaks:
+        if symbol not in found:
+            bodies.append(e.BreakSettled(symbol=symbol, cause="quantities agree again"))
+            bodies += [
+                e.PositionFrozen(position_id=position.id, reason="")
+                for position in ledger.open_positions
+                if position.frozen.startswith(_break_prefix(symbol))
+            ]
     for symbol, (ours, theirs) in found.items():
         earlier = ledger.breaks.get(symbol)
-        if earlier is None:
+        same = earlier is not None and (earlier.ledger_qty, earlier.broker_qty) == (ours, theirs)
+        if earlier is None or (not same and not earlier.confirmed):
             bodies.append(_break(symbol, ours, theirs, confirmed=False, now=now))
-        elif (
-            not earlier.confirmed and (now - earlier.seen_at).total_seconds() >= rules.mismatch_gap_s
-        ):
+        elif not earlier.confirmed and (now - earlier.seen_at).total_seconds() >= rules.mismatch_gap_s:
             bodies += _confirmed(ledger, symbol, ours, theirs, now=now)
     return bodies
 
 
+def _break_prefix(symbol: str) -> str:
+    return f"{symbol}: ledger "
+
+
 def _confirmed(ledger: Ledger, symbol: str, ours: int, theirs: int, *, now: datetime) -> list[e.EventBody]:
-    reason = f"{symbol}: ledger {ours}, broker {theirs}"
+    reason = f"{_break_prefix(symbol)}{ours}, broker {theirs}"
     bodies: list[e.EventBody] = [_break(symbol, ours, theirs, confirmed=True, now=now)]
     held = holder(ledger, symbol)
-    if held is not None:
+    if held is not None and not held.frozen:
         bodies.append(e.PositionFrozen(position_id=held.id, reason=reason))
-    if ledger.control < ControlLevel.REDUCE_ONLY:
-        bodies.append(e.ControlChanged(level=ControlLevel.REDUCE_ONLY, reason=reason, actor="reconcile"))
-    return bodies
+    return bodies + _reduce_only(ledger, reason)
 
 
 def _break(symbol: str, ours: int, theirs: int, *, confirmed: bool, now: datetime) -> e.BreakFound:
@@ -236,5 +314,5 @@ def _sold_since(position: Position, orders: Sequence[Order]) -> int:
         return 0
     decided_at = position.exit.at
     return sum(
-        order.booked for order in orders if not order.intent.purpose.opens and order.created_at >= decided_at
+        order.booked for order in orders if order.intent.purpose not in ENTRIES and order.created_at >= decided_at
     )

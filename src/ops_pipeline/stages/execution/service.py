@@ -2,20 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.orders import Approved, Order, OrderState, Purpose
+from ops_pipeline.domain.orders import Approved, Order, OrderIntent, OrderState
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
+from ops_pipeline.domain.units import Usd4
 from ops_pipeline.ports import BrokerUnavailable, MarketData
-from ops_pipeline.stages.execution import lifecycle, reconcile
-from ops_pipeline.stages.execution.gateway import Desk, cancel, post, send
+from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
+from ops_pipeline.stages.execution.gateway import ACTIVITY_OVERLAP, Desk, cancel, observe, post, send
 
-# Lifecycle activities may be booked days late (paper books them the next day); ids make overlap harmless.
-_ACTIVITY_OVERLAP = timedelta(days=5)
-_ENTRIES = (Purpose.ENTRY, Purpose.ROLL_OPEN)
+# States in which the broker may hold something that the ledger has not booked yet.
+_IN_FLIGHT = (
+    OrderState.SENDING,
+    OrderState.UNKNOWN,
+    OrderState.CANCELING,
+    OrderState.DRAINING,
+    OrderState.ABANDONING,
+    OrderState.ORPHAN,
+)
+_LOOKED_UP = (*_IN_FLIGHT, OrderState.WORKING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,38 +38,53 @@ class ExecutionPorts:
 
 
 def recover(now: datetime, ports: ExecutionPorts) -> None:
-    """Begin after a start: what was being sent is unknown until the broker has been asked."""
+    """Begin after a start: what was being sent is unknown until the broker has been asked.
+
+    Activities are read from as far back as anything open goes; where the broker cannot be read now,
+    the next run reads the usual span.
+    """
     desk = ports.desk
-    desk.store.commit(desk.account, reconcile.recovered(desk.store.ledger(desk.account)), at=now)
+    ledger = desk.store.commit(desk.account, reconcile.recovered(desk.store.ledger(desk.account)), at=now)
+    open_since = [position.opened_at for position in ledger.open_positions]
+    try:
+        observe(desk, now=now, since=min(open_since, default=None))
+    except BrokerUnavailable:
+        return
 
 
 def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
-    """Book what happened, observe orders, compare positions, carry entries on. A failed read changes nothing."""
+    """Book what happened, observe orders, compare positions, carry entries on.
+
+    A failed read changes nothing.
+    """
     desk = ports.desk
+    read = sent = 0
+    failed: tuple[Failed, ...] = ()
     try:
         read = _reconcile(now, desk)
         sent = _keep_up(now, ports)
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
-        return StepReport(stage="execution", now=now, account=desk.account, failed=failed)
     desk.store.commit(desk.account, _completed(now, ports), at=now)
-    return StepReport(stage="execution", now=now, account=desk.account, read=read, sent=sent)
+    unknown = sum(o.state is OrderState.UNKNOWN for o in desk.store.ledger(desk.account).live_orders)
+    return StepReport(
+        stage="execution",
+        now=now,
+        account=desk.account,
+        read=read,
+        sent=sent,
+        unknown=unknown,
+        failed=failed,
+    )
 
 
 def _reconcile(now: datetime, desk: Desk) -> int:
-    # gather
-    ledger = desk.store.ledger(desk.account)
-    activities = desk.broker.activities(since=now - _ACTIVITY_OVERLAP)
-    live = [order for order in ledger.live_orders if order.attempt]
-    shown = desk.broker.orders(since=min(o.created_at for o in live)) if live else ()
-    # decide and apply: fills first, they outrank what an order says of itself
-    booked = reconcile.bookings(ledger, activities)
-    observed = reconcile.observations(ledger, shown)
-    ledger = desk.store.commit(desk.account, [*booked, *observed], at=now)
-    _look_up(now, desk, ledger, {order.client_order_id for order in shown})
-    if not any(order.state is not OrderState.WORKING for order in desk.store.ledger(desk.account).live_orders):
+    observed = observe(desk, now=now)
+    _look_up(now, desk, observed.shown)
+    live = desk.store.ledger(desk.account).live_orders
+    if not any(order.state in _IN_FLIGHT for order in live):
         _compare(now, desk)
-    return len(activities)
+    return observed.read
 
 
 def _compare(now: datetime, desk: Desk) -> None:
@@ -68,31 +93,37 @@ def _compare(now: datetime, desk: Desk) -> None:
     found = reconcile.differences(ledger, positions)
     if found or ledger.breaks:
         # A fill that landed between the two reads is not a difference: it is booked before it counts.
-        late = reconcile.bookings(ledger, desk.broker.activities(since=now - _ACTIVITY_OVERLAP))
+        late = reconcile.bookings(ledger, desk.broker.activities(since=now - ACTIVITY_OVERLAP))
         ledger = desk.store.commit(desk.account, late, at=now)
         found = reconcile.differences(ledger, positions)
     bodies = reconcile.breaks(ledger, found, now=now, rules=desk.rules)
     desk.store.commit(desk.account, bodies, at=now)
 
 
-def _look_up(now: datetime, desk: Desk, ledger: Ledger, shown: set[str]) -> None:
-    for order in ledger.live_orders:
-        asked = lifecycle.upkeep(order, now=now, rules=desk.rules) is lifecycle.Upkeep.LOOK_UP
-        if not asked or order.id in shown or _just_asked(order, now, desk):
+def _look_up(now: datetime, desk: Desk, shown: frozenset[str]) -> None:
+    for order in desk.store.ledger(desk.account).live_orders:
+        asked = order.state in _LOOKED_UP and order.id not in shown
+        if not asked or _just_asked(order, now, desk):
             continue
         found = desk.broker.order(order.id)
+        ledger = desk.store.ledger(desk.account)
         if found is not None:
-            bodies: list[e.EventBody] = reconcile.observations(ledger, [found])
+            bodies = reconcile.observations(ledger, [found])
         else:
-            count = order.not_found + 1
-            bodies = [e.OrderNotFound(client_order_id=order.id, count=count)]
-            target = lifecycle.after_not_found(order, count=count, now=now)
-            if target is not None:
-                settled = e.OrderSettled(
-                    client_order_id=order.id, state=target.value, reason=f"not found {count} times"
-                )
-                bodies.append(settled)
+            bodies = _not_found(order, now)
         desk.store.commit(desk.account, bodies, at=now)
+
+
+def _not_found(order: Order, now: datetime) -> list[e.EventBody]:
+    if order.state not in (OrderState.UNKNOWN, OrderState.ABANDONING):
+        return []
+    count = order.not_found + 1
+    bodies: list[e.EventBody] = [e.OrderNotFound(client_order_id=order.id, count=count)]
+    target = lifecycle.after_not_found(order, count=count, now=now)
+    if target is not None:
+        reason = f"not found {count} times"
+        bodies.append(e.OrderSettled(client_order_id=order.id, state=target.value, reason=reason))
+    return bodies
 
 
 def _just_asked(order: Order, now: datetime, desk: Desk) -> bool:
@@ -100,8 +131,10 @@ def _just_asked(order: Order, now: datetime, desk: Desk) -> bool:
 
 
 def _keep_up(now: datetime, ports: ExecutionPorts) -> int:
+    """Carry every live order on; entries cancelled for their next limit go on at once where they can."""
     desk = ports.desk
     sent = 0
+    cancelled = False
     for order in desk.store.ledger(desk.account).live_orders:
         match lifecycle.upkeep(order, now=now, rules=desk.rules):
             case lifecycle.Upkeep.RESEND:
@@ -116,49 +149,72 @@ def _keep_up(now: datetime, ports: ExecutionPorts) -> int:
             case lifecycle.Upkeep.QUARANTINE:
                 _settle(order, OrderState.QUARANTINED, "fills missing", desk=desk, now=now)
             case _:
-                _step_when_due(order, ports=ports, now=now)
+                cancelled |= _cancel_when_due(order, ports=ports, now=now)
+    if cancelled:
+        observe(desk, now=now)
     return sent + _step_entries(now, ports)
 
 
-def _step_when_due(order: Order, *, ports: ExecutionPorts, now: datetime) -> None:
-    if order.state is not OrderState.WORKING or order.intent.purpose not in _ENTRIES:
-        return
-    ledger = ports.desk.store.ledger(ports.desk.account)
-    started = _started_at(ledger, order)
-    if lifecycle.entry_is_due(order, started_at=started, now=now, rules=ports.entry):
-        cancel(order, desk=ports.desk, now=now, reason="next step")
+def _cancel_when_due(order: Order, *, ports: ExecutionPorts, now: datetime) -> bool:
+    """Cancel a working entry that must go, or whose limit is to move."""
+    desk = ports.desk
+    if order.state is not OrderState.WORKING or not order.intent.purpose.opens:
+        return False
+    ledger = desk.store.ledger(desk.account)
+    reason = lifecycle.entry_objection(order, ledger)
+    if not reason and order.intent.purpose in lifecycle.ENTRIES:
+        step = _ladder_step(order, order.intent, ledger, ports=ports, now=now)
+        if step.cancel:
+            reason = step.reason
+        elif step.limit is not None and ledger.control is ControlLevel.NORMAL:
+            reason = f"{lifecycle.STEP}: {step.reason}"
+    if reason:
+        cancel(order, desk=desk, now=now, reason=reason)
+    return bool(reason)
+
+
+def _ladder_step(
+    order: Order, intent: OrderIntent, ledger: Ledger, *, ports: ExecutionPorts, now: datetime
+) -> ladder.LimitStep:
+    """Say where `intent`, the order itself or its next one, should stand now."""
+    quote = ports.market.quotes([order.intent.occ], now=now).get(order.intent.occ)
+    return ladder.entry_limit_step(
+        intent,
+        ledger.positions[order.intent.position_id].contract,
+        started_at=_started_at(ledger, order),
+        now=now,
+        bid=quote.bid if quote else None,
+        ask=quote.ask if quote else None,
+        rules=ports.entry,
+        fees=fee_rules_on(now.date()),
+    )
 
 
 def _step_entries(now: datetime, ports: ExecutionPorts) -> int:
     desk = ports.desk
     ledger = desk.store.ledger(desk.account)
-    sent = 0
-    for order in _stepping(ledger, now=now, entry=ports.entry):
-        sent += _step(order, ledger, ports=ports, now=now)
-    return sent
+    return sum(
+        _step(order, ledger, ports=ports, now=now)
+        for order in _stepping(ledger, now=now, entry=ports.entry)
+    )
 
 
 def _step(order: Order, ledger: Ledger, *, ports: ExecutionPorts, now: datetime) -> int:
-    quote = ports.market.quotes([order.intent.occ], now=now).get(order.intent.occ)
-    if quote is None or not quote.bid or not quote.ask or quote.bid > quote.ask:
-        return 0
-    contract = ledger.positions[order.intent.position_id].contract
-    limit = lifecycle.entry_limit(
-        contract, bid=quote.bid, ask=quote.ask, step=order.intent.generation, rules=ports.entry
-    )
-    intent = order.intent
+    before = order.intent
     new_id = lifecycle.order_id(
         ledger,
         ports.desk.store.database_id,
-        purpose=intent.purpose,
-        key=intent.key,
-        generation=intent.generation + 1,
+        purpose=before.purpose,
+        key=before.key,
+        generation=before.generation + 1,
     )
-    step = lifecycle.next_step(order, new_id=new_id, limit=limit)
-    fit = min(step.qty, step.budget // (limit * step.multiplier))
-    if fit < 1:
+    intent = lifecycle.next_step(order, new_id=new_id, fees=fee_rules_on(now.date()))
+    step = _ladder_step(order, intent, ledger, ports=ports, now=now)
+    limit: Usd4 = step.limit if step.limit is not None else intent.limit
+    fit = min(intent.qty, intent.budget // (limit * intent.multiplier))
+    if step.cancel or fit < 1:
         return 0
-    verdict = lifecycle.approve_step(order, replace(step, qty=fit))
+    verdict = lifecycle.approve_step(order, replace(intent, qty=fit, limit=limit))
     if isinstance(verdict, Approved):
         send(verdict, desk=ports.desk, now=now)
         return 1
@@ -167,25 +223,29 @@ def _step(order: Order, ledger: Ledger, *, ports: ExecutionPorts, now: datetime)
 
 def _stepping(ledger: Ledger, *, now: datetime, entry: EntryRules) -> Sequence[Order]:
     """Give the newest order of each entry that is not complete and goes on."""
+    if ledger.control is not ControlLevel.NORMAL:
+        return []
     newest: dict[str, Order] = {}
-    for order in ledger.orders.values():
-        position = ledger.positions.get(order.intent.position_id)
-        if order.intent.purpose in _ENTRIES and position is not None and not position.original_qty:
-            if position.is_open:
+    for position in ledger.open_positions:
+        if position.original_qty or position.exit is not None:
+            continue
+        for order in ledger.orders.values():
+            if order.intent.position_id == position.id and order.intent.purpose in lifecycle.ENTRIES:
                 newest[order.intent.key] = order
     return [
         order
         for order in newest.values()
         if lifecycle.entry_may_step(order, started_at=_started_at(ledger, order), now=now, rules=entry)
-        and order.booked < order.intent.qty
     ]
 
 
 def _started_at(ledger: Ledger, order: Order) -> datetime:
+    """Give when the walk of this entry began: its position's first order was accepted, or made."""
     return min(
-        other.created_at
+        other.accepted_at or other.created_at
         for other in ledger.orders.values()
-        if (other.intent.purpose, other.intent.key) == (order.intent.purpose, order.intent.key)
+        if other.intent.position_id == order.intent.position_id
+        and other.intent.purpose is order.intent.purpose
     )
 
 

@@ -221,6 +221,8 @@ def _from_closing(facts: RollFacts) -> RollStep:
     match facts.close.state:
         case LegState.ABSENT if facts.preempted:
             return _step(RollState.ABORTED, reason="an exit of higher rank comes first")
+        case LegState.ABSENT if not facts.allowed:
+            return _step(RollState.ABORTED, reason="the successor was refused")
         case LegState.ABSENT:  # stored, but the process died before its order was intended
             act = RollAct.SEND_TWO_LEG if facts.two_leg else RollAct.SEND_CLOSE
             return _step(RollState.CLOSING, act, facts.planned, "the order was never intended")

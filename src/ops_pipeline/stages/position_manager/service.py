@@ -1,7 +1,7 @@
 """Watches every position of an account on option prices and gets it out. Shell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
-from ops_pipeline.domain.orders import Rejected, Unknown
+from ops_pipeline.domain.orders import Refused, Rejected
 from ops_pipeline.domain.positions import ExitDecision, ExitReason, Held, Position
 from ops_pipeline.domain.records import Failed, PositionMark, StepReport
 from ops_pipeline.domain.rules import ExitOrderRules, ExitRules
@@ -18,6 +18,7 @@ from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, Snapshot
 from ops_pipeline.stages.execution.gateway import Desk
 from ops_pipeline.stages.position_manager import arbiter, exits, marks, monitor, tracking
 from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionKind, Standing
+from ops_pipeline.stages.position_manager.exit_orders import Exit, reason_of, working_exits
 from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory, MarkRead
 from ops_pipeline.stages.position_manager.triggers import Trigger
 
@@ -77,6 +78,14 @@ class Watched:
     action: ExitAction
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What carrying out an action came to."""
+
+    sent: int = 0
+    failed: tuple[Failed, ...] = ()
+
+
 def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepReport:
     """Read marks, judge every rule, pick one action a position, carry it out."""
     desk = ports.desk
@@ -92,17 +101,23 @@ def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepRep
         return StepReport(stage="position_manager", now=now, account=desk.account)
     # gather
     quotes = ports.market.quotes([position.contract.occ for position in held], now=now)
-    sent, failed = 0, []
+    sent = 0
+    failed: list[Failed] = []
     samples: list[PositionMark] = []
     for position in held:
         try:
             watched = watch(position, quotes, now=now, session=session, ports=ports, rules=rules)
             samples += _sample(watched, now, ports)
-            sent += _apply(watched, now=now, session=session, ports=ports, rules=rules)
+            outcome = _apply(watched, now=now, session=session, ports=ports, rules=rules)
+            sent += outcome.sent
+            failed += [*outcome.failed, *_escalated(watched, rules)]
         except (BrokerUnavailable, ValueError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
     for position in emptied:
-        ports.roller(position, now=now, session=session)
+        try:
+            ports.roller(position, now=now, session=session)
+        except BrokerUnavailable as error:
+            failed.append(Failed(item=position.id, error=str(error)))
     if samples:
         ports.snapshots.add_marks(samples)
     return StepReport(
@@ -165,9 +180,9 @@ def _cycle(position: Position, *, now: datetime, session: Session, ports: Manage
 
 
 def _standing(position: Position, ledger: Ledger, now: datetime, session: Session) -> Standing:
-    working = exits.working_exits(ledger, position)
+    working = working_exits(ledger, position)
     rolling = any(roll.is_live and roll.position_id == position.id for roll in ledger.rolls.values())
-    reason = exits.reason_of(working[0]) if working else (ExitReason.ROLL if rolling else None)
+    reason = reason_of(working[0]) if working else (ExitReason.ROLL if rolling else None)
     return Standing(
         at=now,
         qty=0 if position.frozen else position.qty,
@@ -201,25 +216,55 @@ def _sample(watched: Watched, now: datetime, ports: ManagerPorts) -> list[Positi
 
 def _apply(
     watched: Watched, *, now: datetime, session: Session, ports: ManagerPorts, rules: ManagerRules
-) -> int:
+) -> Outcome:
+    """Store what the cycle saw and decided, then do it; a slot freed by a cancel is used at once."""
     desk, position, action = ports.desk, watched.position, watched.action
-    desk.store.commit(desk.account, _bodies(watched, rules), at=now)
+    desk.store.commit(desk.account, _bodies(watched), at=now)
     match action.kind:
         case ExitActionKind.SEND if action.decision is not None:
             return _send(watched, action.decision, now=now, session=session, desk=desk, rules=rules)
-        case ExitActionKind.CANCEL:
-            exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
-            if _is_rolling(position, desk):
-                ports.roller(position, now=now, session=session)
-        case ExitActionKind.WAIT:
-            exits.reprice_when_due(position, desk=desk, now=now, rules=rules.orders)
-            if _is_rolling(position, desk):
-                ports.roller(position, now=now, session=session)
         case ExitActionKind.ROLL:
             ports.roller(position, now=now, session=session)
+        case ExitActionKind.CANCEL | ExitActionKind.WAIT:
+            if action.kind is ExitActionKind.CANCEL:
+                free = exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
+            else:
+                free = exits.reprice_when_due(position, desk=desk, now=now, rules=rules.orders)
+            if _is_rolling(position, desk):
+                ports.roller(position, now=now, session=session)
+            if free and not _is_rolling(position, desk):
+                return _follow_up(watched, now=now, session=session, ports=ports, rules=rules)
         case _:
             pass
-    return 0
+    return Outcome()
+
+
+def _follow_up(
+    watched: Watched, *, now: datetime, session: Session, ports: ManagerPorts, rules: ManagerRules
+) -> Outcome:
+    """Judge the same read again once a cancelled order is terminal and booked, and send what is left."""
+    desk = ports.desk
+    ledger = desk.store.ledger(desk.account)
+    position = ledger.positions[watched.position.id]
+    if not position.qty:
+        return Outcome()
+    sessions_held = ports.calendar.count(position.entry_session, session.date)
+    held = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
+    triggers = monitor.check_exit_conditions(held, watched.read.marks, rules.exits(position))
+    action = arbiter.arbitrate(triggers, _standing(position, ledger, now, session))
+    again = replace(watched, position=position, held=held, triggers=triggers, action=action)
+    if action.kind is not ExitActionKind.SEND or action.decision is None:
+        return Outcome()
+    desk.store.commit(desk.account, _bodies(again), at=now)
+    return _send(again, action.decision, now=now, session=session, desk=desk, rules=rules)
+
+
+def _escalated(watched: Watched, rules: ManagerRules) -> list[Failed]:
+    """Report what expires today and is still held when the broker may begin to act."""
+    minutes = watched.read.marks.minutes_to_close
+    if watched.held.dte > 0 or minutes > rules.exits(watched.position).expiry_escalate_minutes:
+        return []
+    return [Failed(item=watched.position.id, error=f"expires today, {watched.held.qty} held at C-{minutes}")]
 
 
 def _send(
@@ -230,8 +275,8 @@ def _send(
     session: Session,
     desk: Desk,
     rules: ManagerRules,
-) -> int:
-    exit_ = exits.Exit(
+) -> Outcome:
+    exit_ = Exit(
         position=watched.position,
         decision=decision,
         qty=watched.action.qty,
@@ -242,10 +287,19 @@ def _send(
     partial = watched.action.qty < watched.position.qty
     execute = exits.execute_partial_exit if partial else exits.execute_exit
     outcome = execute(exit_, desk=desk, now=now, rules=rules.orders)
-    return int(outcome is not None and not isinstance(outcome, (Rejected, Unknown)))
+    item = watched.position.id
+    match outcome:
+        case None:
+            return Outcome()
+        case Rejected(code=code, message=message):
+            return Outcome(sent=1, failed=(Failed(item=item, error=f"exit rejected, {code}: {message}"),))
+        case Refused(reason=reason):
+            return Outcome(failed=(Failed(item=item, error=f"exit refused: {reason}"),))
+        case _:
+            return Outcome(sent=1)
 
 
-def _bodies(watched: Watched, rules: ManagerRules) -> list[e.EventBody]:
+def _bodies(watched: Watched) -> list[e.EventBody]:
     """Give what must be stored before anything is done: tracking first, then the decision."""
     position, action = watched.position, watched.action
     bodies: list[e.EventBody] = []
@@ -264,7 +318,7 @@ def _bodies(watched: Watched, rules: ManagerRules) -> list[e.EventBody]:
         bodies.append(
             e.PositionMarked(
                 position_id=position.id,
-                mark=mark if mark >= 0 else position.mark,
+                mark=mark if mark >= 0 else None,
                 peak=seen.peak,
                 armed=armed,
                 trailing_stop=seen.trailing_stop,

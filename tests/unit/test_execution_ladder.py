@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ops_pipeline.domain.fees import fee_rules_on
-from ops_pipeline.stages.dispatcher.ladder import entry_ceiling, entry_limit, entry_limit_step
+from ops_pipeline.stages.execution.ladder import entry_ceiling, entry_limit, entry_limit_step, first_limit
 from tests.builders_dispatch import DAY, NOW, SETTINGS, contract_of, scene_of, usd
 
 RULES = SETTINGS.entry_rules()
@@ -79,3 +79,12 @@ def test_bounds_by_hand():
     assert entry_ceiling(usd("0.30"), usd("0.35"), 500, 500, usd(100)) == usd("0.30")
     assert entry_ceiling(usd("3.90"), usd("4.00"), 500, 500, usd("3.99")) == usd("3.95")
     assert entry_limit(usd("1.00"), usd("1.01"), 0, 3, 100, usd(9)) == usd("1.01")
+
+
+def test_without_steps_an_entry_begins_at_the_ask_and_stays_there():
+    at_the_ask = RULES._replace(steps=0)
+    assert entry_limit(usd("2.00"), usd("2.06"), 0, 0, 100, usd(9)) == usd("2.06")
+    first = first_limit(
+        usd("2.00"), usd("2.06"), contract=contract_of(), affordable=usd(100), rules=at_the_ask
+    )
+    assert first == usd("2.06")

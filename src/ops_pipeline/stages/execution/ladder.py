@@ -1,12 +1,23 @@
 """The limit an entry order stands at: from the mid to the ask in steps, never beyond its bounds. Pure."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from ops_pipeline.domain.fees import unit_entry_fees
 from ops_pipeline.domain.instruments import OptionContract
-from ops_pipeline.domain.orders import LimitStep, OrderIntent
+from ops_pipeline.domain.orders import OrderIntent
 from ops_pipeline.domain.rules import EntryRules, FeeRules
 from ops_pipeline.domain.units import Contracts, Usd4, kernel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitStep:
+    """Where a working entry's limit should stand now; None keeps it."""
+
+    limit: Usd4 | None
+    cancel: bool
+    reason: str
+
 
 _HOLD = LimitStep(limit=None, cancel=False, reason="stands")
 
@@ -23,7 +34,13 @@ def entry_ceiling(bid: int, ask: int, tick: int, over_mid: int, affordable: int)
 
 @kernel
 def entry_limit(bid: int, ask: int, step: int, steps: int, tick: int, ceiling: int) -> int:
-    """Give the limit of a step, 0 at the mid to `steps` at the ask, raised to the tick, <= ceiling."""
+    """Give the limit of a step, 0 at the mid to `steps` at the ask, raised to the tick, <= ceiling.
+
+    Without steps it begins, and stays, at the ask.
+    """
+    if steps <= 0:
+        steps = 1
+        step = 1
     step = min(step, steps)
     doubled = (ask + bid) * steps + (ask - bid) * step
     limit = -(-doubled // (2 * steps * tick)) * tick

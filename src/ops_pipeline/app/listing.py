@@ -1,0 +1,253 @@
+"""Rows of a run for tables and JSON: amounts in dollars, instants in UTC. Shell."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from ops_pipeline.adapters.store import reports
+from ops_pipeline.adapters.store.store import SqlStore
+from ops_pipeline.domain.errors import MissingDataError
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.positions import Position
+from ops_pipeline.domain.records import AccountSnapshot
+from ops_pipeline.domain.units import AccountId, Usd4
+
+Row = dict[str, Any]
+
+
+def accounts_of(store: SqlStore, account: str | None) -> tuple[AccountId, ...]:
+    """Give the account asked for, or all of the run; MissingDataError for one it does not have."""
+    known = store.accounts()
+    if account is None:
+        return known
+    if account not in known:
+        raise MissingDataError(f"account: expected one of {', '.join(known)}, was {account!r}")
+    return (AccountId(account),)
+
+
+def dollars(amount: Usd4 | None) -> float | None:
+    """Give Usd4 as dollars for a table; None stays None."""
+    return None if amount is None else amount / 10_000
+
+
+def stamp(at: datetime | None) -> str | None:
+    """Write an instant as ISO, seconds; None stays None."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+def status_rows(store: SqlStore, accounts: Iterable[AccountId]) -> list[Row]:
+    """Give one row an account: value, profit, level, differences."""
+    rows = []
+    for account in accounts:
+        ledger = store.ledger(account)
+        shots = reports.snapshots(store, account)
+        last = shots[-1] if shots else None
+        rows.append(
+            {
+                "account": account,
+                "tier": ledger.tier.label,
+                "mode": ledger.mode.value,
+                "equity": dollars(last.equity) if last else None,
+                "cash": dollars(ledger.cash),
+                "realised": dollars(ledger.realised),
+                "unrealised": dollars(last.unrealised) if last else None,
+                "fees": dollars(ledger.fees),
+                "open": sum(position.qty > 0 for position in ledger.open_positions),
+                "working": len(ledger.live_orders),
+                "control": ledger.control.name,
+                "breaks": len(ledger.breaks),
+                "as_of": stamp(last.at) if last else None,
+            }
+        )
+    return rows
+
+
+def position_rows(ledger: Ledger, *, open_only: bool) -> list[Row]:
+    """Give positions that ever held something, oldest first."""
+    chosen = [p for p in ledger.positions.values() if p.bought and (p.is_open or not open_only)]
+    return [_position(position) for position in chosen]
+
+
+def _position(position: Position) -> Row:
+    average = position.cost / (position.bought * position.contract.multiplier) / 10_000
+    return {
+        "position": position.id,
+        "account": position.account,
+        "occ": position.contract.occ,
+        "strategy": position.strategy.value,
+        "status": position.status.value,
+        "qty": position.qty,
+        "of": position.original_qty,
+        "entry": round(average, 4),
+        "peak": dollars(position.peak),
+        "stop": dollars(position.trailing_stop) if position.trailing_stop else None,
+        "realised": dollars(position.realised),
+        "exit": position.exit.reason.value if position.exit else position.close_reason or None,
+        "opened": stamp(position.opened_at),
+        "closed": stamp(position.closed_at),
+    }
+
+
+def order_rows(ledger: Ledger) -> list[Row]:
+    """Give orders, oldest first."""
+    return [
+        {
+            "order": order.id,
+            "account": ledger.account,
+            "at": stamp(order.created_at),
+            "purpose": order.intent.purpose.name.lower(),
+            "occ": order.intent.occ,
+            "side": order.intent.side.value,
+            "qty": order.intent.qty,
+            "filled": order.booked,
+            "limit": dollars(order.intent.limit),
+            "state": order.state.value,
+            "attempts": order.attempt,
+            "position": order.intent.position_id,
+            "reason": order.intent.reason,
+        }
+        for order in ledger.orders.values()
+    ]
+
+
+def fill_rows(store: SqlStore, account: AccountId) -> list[Row]:
+    """Give fills in the order they were booked."""
+    rows: list[Row] = []
+    for event in store.events(account):
+        if event.kind != "FillBooked":
+            continue
+        fill = event.body.fill  # type: ignore[union-attr] # the kind says so
+        rows.append(
+            {
+                "at": stamp(fill.at),
+                "account": account,
+                "occ": fill.occ,
+                "side": "buy" if fill.qty > 0 else "sell",
+                "qty": abs(fill.qty),
+                "price": dollars(fill.price),
+                "fees": dollars(fill.fees),
+                "order": fill.client_order_id,
+                "position": event.body.position_id,  # type: ignore[union-attr] # see above
+            }
+        )
+    return rows
+
+
+def trade_rows(store: SqlStore, account: AccountId) -> list[Row]:
+    """Give closed trades net of fees, oldest first."""
+    return [
+        {
+            "position": trade.position_id,
+            "account": account,
+            "occ": trade.contract.occ,
+            "strategy": trade.strategy.value,
+            "qty": trade.qty,
+            "cost": dollars(trade.cost),
+            "proceeds": dollars(trade.proceeds),
+            "fees": dollars(trade.fees),
+            "pnl": dollars(trade.pnl),
+            "pnl_pct": trade.pnl_bp / 100,
+            "reason": trade.reason,
+            "closed": stamp(trade.closed_at),
+        }
+        for trade in reports.trades(store, account)
+    ]
+
+
+def signal_rows(store: SqlStore, limit: int) -> list[Row]:
+    """Give the newest signals, newest first."""
+    return [
+        {
+            "signal": signal.id,
+            "at": stamp(signal.as_of),
+            "ticker": signal.ticker,
+            "right": signal.right.name.lower(),
+            "strategy": signal.strategy.value,
+            "confidence": round(signal.confidence, 4),
+            "expires": stamp(signal.expires_at),
+        }
+        for signal in reports.signals(store, limit=limit)
+    ]
+
+
+def verdict_rows(store: SqlStore, accounts: Sequence[AccountId], limit: int) -> list[Row]:
+    """Give the newest verdicts, newest first."""
+    rows: list[Row] = []
+    for verdict in reports.verdicts(store):
+        if verdict.account not in accounts or len(rows) >= limit:
+            continue
+        failed = next((gate for gate in verdict.gates if not gate.passed), None)
+        rows.append(
+            {
+                "signal": verdict.signal_id,
+                "account": verdict.account,
+                "at": stamp(verdict.at),
+                "ticker": verdict.ticker,
+                "verdict": "approved" if verdict.approved else "refused",
+                "reason": verdict.reason,
+                "observed": failed.observed if failed else None,
+                "limit": failed.limit if failed else None,
+                "attempts": verdict.attempts,
+            }
+        )
+    return rows
+
+
+def event_rows(store: SqlStore, account: AccountId, key: str | None) -> list[Row]:
+    """Give events in order, of one order or position where `key` is given."""
+    return [
+        {
+            "account": account,
+            "seq": event.seq,
+            "at": stamp(event.at),
+            "kind": event.kind,
+            "key": event.key,
+            "hash": event.hash[:12],
+        }
+        for event in store.events(account, key=key)
+    ]
+
+
+def news_rows(store: SqlStore, limit: int) -> list[Row]:
+    """Give the newest items, newest first."""
+    return [
+        {
+            "news": item.news_id[:12],
+            "published": stamp(item.published_at),
+            "source": item.source,
+            "headline": item.headline,
+            "repeats": item.linked_to[:12] if item.linked_to else None,
+        }
+        for item in reports.news(store, limit=limit)
+    ]
+
+
+def profit_rows(store: SqlStore, accounts: Iterable[AccountId], by: str) -> list[Row]:
+    """Give each period's end equity and what it made, per account; `by` day, week or month."""
+    rows: list[Row] = []
+    for account in accounts:
+        last: dict[str, AccountSnapshot] = {}
+        for shot in reports.snapshots(store, account):
+            last[_period(shot, by)] = shot
+        before = store.ledger(account).start_cash
+        for period, shot in last.items():
+            rows.append(
+                {
+                    "account": account,
+                    "period": period,
+                    "equity": dollars(shot.equity),
+                    "profit": dollars(shot.equity - before),
+                    "realised": dollars(shot.realised),
+                    "unrealised": dollars(shot.unrealised),
+                    "fees": dollars(shot.fees),
+                }
+            )
+            before = shot.equity
+    return rows
+
+
+def _period(shot: AccountSnapshot, by: str) -> str:
+    if by == "week":
+        year, week, _ = shot.session.isocalendar()
+        return f"{year}-W{week:02d}"
+    return f"{shot.session:%Y-%m}" if by == "month" else shot.session.isoformat()

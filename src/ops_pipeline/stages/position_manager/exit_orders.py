@@ -1,0 +1,131 @@
+"""The order a decided exit needs: its slot, its limit, its intent. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops_pipeline.domain.ids import tier_key
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.market import OptionQuote, Session, Trust
+from ops_pipeline.domain.orders import Leg, Order, OrderIntent, OrderState, Purpose, Side
+from ops_pipeline.domain.positions import ExitDecision, ExitReason, Position
+from ops_pipeline.domain.rules import ExitOrderRules
+from ops_pipeline.domain.units import Contracts, Usd4
+from ops_pipeline.stages.execution import lifecycle
+
+_LADDER = {ExitReason.FIRST_TARGET: 1, ExitReason.SECOND_TARGET: 2}
+# Prices of these are no offer anybody stands behind.
+_NO_BID = (Trust.IMPOSSIBLE, Trust.CROSSED)
+# An entry order in these states holds nothing at the broker as far as anybody knows: no exit waits for it.
+_NOT_THERE = (OrderState.RESEND_WAIT, OrderState.ABANDONING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """One exit to carry out: what was decided, how many now, and the quote it is priced from."""
+
+    position: Position
+    decision: ExitDecision
+    qty: Contracts
+    quote: OptionQuote | None
+    trust: Trust | None
+    session: Session
+
+
+def working_exits(ledger: Ledger, position: Position) -> list[Order]:
+    """Give the live orders that take the position's exit slot."""
+    return [
+        order
+        for order in ledger.live_orders
+        if order.intent.position_id == position.id and lifecycle.is_exit(order)
+    ]
+
+
+def working_entries(ledger: Ledger, position: Position) -> list[Order]:
+    """Give the live orders that may still add to the position, for which its exit waits."""
+    return [
+        order
+        for order in ledger.live_orders
+        if order.intent.position_id == position.id
+        and order.intent.purpose in lifecycle.ENTRIES
+        and order.state not in _NOT_THERE
+    ]
+
+
+def reason_of(order: Order) -> ExitReason:
+    """Give the reason a live exit order works for."""
+    return ExitReason(order.intent.reason)
+
+
+def may_send_at(exit_: Exit, ledger: Ledger) -> datetime | None:
+    """Give when a rejected exit may be tried again; None: at once."""
+    return lifecycle.retry_exit_at(_orders_of(exit_, ledger))
+
+
+def limit_of(exit_: Exit, ledger: Ledger, rules: ExitOrderRules) -> Usd4 | None:
+    """Price an exit by the orders its decision has had at the broker; None: nobody bids."""
+    sendable = exit_.quote is not None and exit_.trust not in _NO_BID
+    return lifecycle.exit_limit(
+        exit_.position.contract,
+        bid=exit_.quote.bid if exit_.quote is not None and sendable else None,
+        reason=exit_.decision.reason,
+        latched=exit_.decision.latched,
+        step=sum(order.accepted_at is not None for order in _orders_of(exit_, ledger)),
+        expiry_day=exit_.position.contract.days_to_expiry(exit_.session.date) == 0,
+        rules=rules,
+    )
+
+
+def exit_intent(
+    exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts, limit: Usd4
+) -> OrderIntent:
+    """Give the order that sells `qty` for the decision, one generation after its last."""
+    position, reason = exit_.position, exit_.decision.reason
+    purpose, key = Purpose.EXIT, str(position.id)
+    if reason in _LADDER:
+        purpose, key = Purpose.TIER, tier_key(position.id, _LADDER[reason])
+    elif reason is ExitReason.KILL:
+        purpose = Purpose.KILL
+    return sale_intent(
+        position, ledger, database_id, purpose=purpose, key=key, qty=qty, limit=limit, reason=reason
+    )
+
+
+def sale_intent(
+    position: Position,
+    ledger: Ledger,
+    database_id: str,
+    *,
+    purpose: Purpose,
+    key: str,
+    qty: Contracts,
+    limit: Usd4,
+    reason: ExitReason,
+) -> OrderIntent:
+    """Give an order that sells `qty` contracts of a position at `limit`, the next of its cause."""
+    generation = ledger.next_generation(purpose, key)
+    return OrderIntent(
+        client_order_id=lifecycle.order_id(
+            ledger, database_id, purpose=purpose, key=key, generation=generation
+        ),
+        account=ledger.account,
+        purpose=purpose,
+        key=key,
+        generation=generation,
+        legs=(Leg(occ=position.contract.occ, side=Side.SELL_TO_CLOSE),),
+        qty=qty,
+        limit=limit,
+        multiplier=position.contract.multiplier,
+        position_id=position.id,
+        reason=reason.value,
+    )
+
+
+def _orders_of(exit_: Exit, ledger: Ledger) -> Sequence[Order]:
+    return [
+        order
+        for order in ledger.orders.values()
+        if order.intent.position_id == exit_.position.id
+        and lifecycle.is_exit(order)
+        and order.created_at >= exit_.decision.at
+    ]
