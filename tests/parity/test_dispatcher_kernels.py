@@ -62,7 +62,8 @@ def _ceiling(rng: random.Random):
 
 def _limit(rng: random.Random):
     tick = rng.choice([100, 500, 1_000])
-    return *_quote(rng), rng.randint(0, 5), rng.choice([0, 1, 3]), tick, rng.randint(0, 500_000) // tick * tick
+    ceiling = rng.randint(0, 500_000) // tick * tick
+    return *_quote(rng), rng.randint(0, 5), rng.choice([0, 1, 3]), tick, ceiling
 
 
 GENERATORS = {

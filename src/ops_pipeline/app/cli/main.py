@@ -3,7 +3,6 @@
 import sys
 import traceback
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated
 
 import click
@@ -50,7 +49,19 @@ def _database(
     url: Annotated[str | None, typer.Option("--url", help="Database URL instead of a run's own.")] = None,
 ) -> None:
     """Look after a run's database: migrate, rebuild, verify, query."""
-    context.obj = SimpleNamespace(database_url=url or find_run(home, run_id).database)
+    context.obj = _Database(home, run_id, url)
+
+
+class _Database:
+    """The database a call is about, looked up when it is needed: `--help` needs none."""
+
+    def __init__(self, home: Path, run_id: str | None, url: str | None) -> None:
+        self._home, self._run_id, self._url = home, run_id, url
+
+    @property
+    def database_url(self) -> str:
+        """Give the URL: the one named, or that of the run."""
+        return self._url or find_run(self._home, self._run_id).database
 
 
 _EXIT_CODES: tuple[tuple[type[OpsError], int], ...] = (

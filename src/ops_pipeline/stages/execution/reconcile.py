@@ -296,7 +296,7 @@ def _completion(position: Position, orders: Sequence[Order]) -> list[e.EventBody
         bodies.append(e.EntryCompleted(position_id=position.id, original_qty=position.bought))
     if position.qty == 0:
         bodies.append(e.PositionClosed(position_id=position.id, reason=_close_reason(position)))
-    elif position.exit is not None and _sold_since(position, orders) >= position.exit.qty:
+    elif position.exit and not position.exit.latched and _sold_since(position, orders) >= position.exit.qty:
         bodies.append(e.ExitWithdrawn(position_id=position.id, reason="done"))
     return bodies
 
@@ -314,5 +314,7 @@ def _sold_since(position: Position, orders: Sequence[Order]) -> int:
         return 0
     decided_at = position.exit.at
     return sum(
-        order.booked for order in orders if order.intent.purpose not in ENTRIES and order.created_at >= decided_at
+        order.booked
+        for order in orders
+        if order.intent.purpose not in ENTRIES and order.created_at >= decided_at
     )

@@ -107,10 +107,7 @@ def _look_up(now: datetime, desk: Desk, shown: frozenset[str]) -> None:
             continue
         found = desk.broker.order(order.id)
         ledger = desk.store.ledger(desk.account)
-        if found is not None:
-            bodies = reconcile.observations(ledger, [found])
-        else:
-            bodies = _not_found(order, now)
+        bodies = reconcile.observations(ledger, [found]) if found else _not_found(order, now)
         desk.store.commit(desk.account, bodies, at=now)
 
 
@@ -194,8 +191,7 @@ def _step_entries(now: datetime, ports: ExecutionPorts) -> int:
     desk = ports.desk
     ledger = desk.store.ledger(desk.account)
     return sum(
-        _step(order, ledger, ports=ports, now=now)
-        for order in _stepping(ledger, now=now, entry=ports.entry)
+        _step(order, ledger, ports=ports, now=now) for order in _stepping(ledger, now=now, entry=ports.entry)
     )
 
 

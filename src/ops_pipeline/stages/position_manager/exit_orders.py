@@ -76,9 +76,7 @@ def limit_of(exit_: Exit, ledger: Ledger, rules: ExitOrderRules) -> Usd4 | None:
     )
 
 
-def exit_intent(
-    exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts, limit: Usd4
-) -> OrderIntent:
+def exit_intent(exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts, limit: Usd4) -> OrderIntent:
     """Give the order that sells `qty` for the decision, one generation after its last."""
     position, reason = exit_.position, exit_.decision.reason
     purpose, key = Purpose.EXIT, str(position.id)

@@ -150,10 +150,17 @@ def execute_roll(
     if step.act is RollAct.SEND_CLOSE:
         quote = views(position, now=now, session=session).old_quote
         _send_close(roll, position, quote.bid if quote else None, desk=desk, now=now, rules=rules)
-    elif step.act is not RollAct.NOTHING and isinstance(plan, RollPlan) and isinstance(plan.verdict, Approved):
-        opened: list[e.EventBody] = [roll_saga.successor_opened(roll, position, plan, session)]
-        send(plan.verdict, desk=desk, now=now, with_bodies=opened)
+    elif step.act is not RollAct.NOTHING and isinstance(plan, RollPlan):
+        _send_successor(plan, roll, position, desk=desk, now=now, session=session)
     return step.state.value
+
+
+def _send_successor(
+    plan: RollPlan, roll: Roll, position: Position, *, desk: Desk, now: datetime, session: Session
+) -> None:
+    if isinstance(plan.verdict, Approved):
+        opened = roll_saga.successor_opened(roll, position, plan, session)
+        send(plan.verdict, desk=desk, now=now, with_bodies=[opened])
 
 
 def _begin_roll(

@@ -95,7 +95,7 @@ def plan_roll(
     candidate = _candidate(position, qty, offer, view)
     return RollPlan(
         successor=chosen.contract,
-        successor_id=intent.position_id if cause.purpose is Purpose.ROLL_OPEN else position_id_for(cause.order_id),
+        successor_id=position_id_for(cause.order_id),
         offer=offer,
         verdict=evaluate_roll(candidate, view.context, view.rules),
         why=chosen.why,

@@ -8,7 +8,14 @@ from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.orders import Approved, Purpose
 from ops_pipeline.domain.positions import ExitReason, Position
 from ops_pipeline.stages.execution import lifecycle
-from ops_pipeline.stages.position_manager.roll import LegState, NoSuccessor, RollFacts, RollLeg, RollState, RollStep
+from ops_pipeline.stages.position_manager.roll import (
+    LegState,
+    NoSuccessor,
+    RollFacts,
+    RollLeg,
+    RollState,
+    RollStep,
+)
 from ops_pipeline.stages.position_manager.roll_plan import RollCause, RollPlan
 
 

@@ -1,0 +1,74 @@
+"""Finds recorded tables by their columns, wherever they lie and whatever they are called. Shell."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from ops_pipeline.domain.errors import MissingDataError
+
+# Columns that make a table one of a kind; the first kind whose columns are all there wins. A table of
+# nothing but dates and prices is a volatility index: it names no symbol.
+KINDS: Mapping[str, frozenset[str]] = {
+    "snapshots": frozenset({"underlying", "asof", "spot", "spot_synced", "expiry", "right", "strike", "bid", "ask"}),
+    "captures": frozenset({"underlying", "quote_asof", "spot", "expiry", "right", "strike", "bid", "ask"}),
+    "greeks": frozenset({"underlying", "updated", "spot", "expiration", "side", "strike", "bid", "ask"}),
+    "closing": frozenset({"session_date", "ticker", "expiry", "right", "strike", "bid", "ask", "spot"}),
+    "ivs": frozenset({"date", "symbol", "underlying", "expiry", "strike", "c_iv", "p_iv"}),
+    "daily": frozenset({"symbol", "session", "open", "high", "low", "close", "volume"}),
+    "bars": frozenset({"symbol", "ts", "open", "high", "low", "close"}),
+    "news": frozenset({"ticker", "published_at", "headline"}),
+    "rates": frozenset({"family", "date", "tenor", "yield_pct"}),
+}
+_INDEX_COLUMNS = frozenset({"date", "open", "high", "low", "close"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Tables by kind, and the files that are none of them."""
+
+    tables: Mapping[str, Sequence[pl.LazyFrame]]
+    ignored: Sequence[str] = field(default_factory=list)
+
+
+def discover(folders: Sequence[Path]) -> Found:
+    """Look at the columns of every table below `folders`, in order.
+
+    A file that says it is a table and cannot be read raises MissingDataError that names it.
+    """
+    tables: dict[str, list[pl.LazyFrame]] = {kind: [] for kind in (*KINDS, "index")}
+    ignored: list[str] = []
+    for folder in folders:
+        for path in _files(folder):
+            frame = _scan(path)
+            kind = None if frame is None else _kind_of(frozenset(frame.collect_schema().names()))
+            if frame is None or kind is None:
+                ignored.append(path.relative_to(folder).as_posix())
+            else:
+                tables[kind].append(frame)
+    return Found(tables, ignored)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _scan(path: Path) -> pl.LazyFrame | None:
+    try:
+        if path.suffix == ".parquet":
+            frame = pl.scan_parquet(path)
+        elif path.suffix == ".csv":
+            frame = pl.scan_csv(path, try_parse_dates=True)
+        else:
+            return None
+        frame.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise MissingDataError(f"recorded data: {path} cannot be read as a table: {error}") from error
+    return frame
+
+
+def _kind_of(columns: frozenset[str]) -> str | None:
+    if columns == _INDEX_COLUMNS:
+        return "index"
+    return next((kind for kind, needed in KINDS.items() if needed <= columns), None)

@@ -1,0 +1,65 @@
+"""Daily 30-day at-the-money IVs from chains that carry IVs and no quotes. Pure."""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import polars as pl
+
+_DAYS = 30
+_PERCENT = 100.0
+
+
+def thirty_day_ivs(
+    tables: Sequence[pl.LazyFrame], *, symbols: Sequence[str] | None, before: date
+) -> dict[str, dict[date, float]]:
+    """Give {symbol: {session: IV}} of sessions before `before`, as decimals.
+
+    The mean of call and put IV interpolated at the spot, then in total variance between the expiries
+    on either side of 30 days. A session without such a pair has no reading.
+    """
+    found: dict[str, dict[date, float]] = {}
+    for table in tables:
+        rows = table.filter(pl.col("date") < before, pl.col("c_iv") > 0, pl.col("p_iv") > 0)
+        if symbols is not None:
+            rows = rows.filter(pl.col("symbol").is_in(list(symbols)))
+        columns = ["symbol", "date", "expiry", "underlying", "strike", "c_iv", "p_iv"]
+        frame = rows.select(columns).sort("symbol", "date", "expiry", "strike").collect()
+        for (symbol, session), part in frame.group_by("symbol", "date", maintain_order=True):
+            iv = _at_thirty_days(session, part.iter_rows(named=True))  # type: ignore[arg-type] # a date column
+            if iv is not None:
+                found.setdefault(str(symbol), {})[session] = round(iv, 9)  # type: ignore[index] # as above
+    return found
+
+
+def _at_thirty_days(session: date, rows: Iterable[dict[str, float]]) -> float | None:
+    by_expiry: dict[date, list[tuple[float, float, float]]] = {}
+    for row in rows:
+        mean = (row["c_iv"] + row["p_iv"]) / (2 * _PERCENT)
+        by_expiry.setdefault(row["expiry"], []).append((row["strike"], mean, row["underlying"]))  # type: ignore[arg-type]
+    points = []
+    for expiry, strikes in sorted(by_expiry.items()):
+        days, iv = (expiry - session).days, _at_the_money(strikes)
+        if days >= 1 and iv is not None:
+            points.append((days, iv))
+    near = [point for point in points if point[0] <= _DAYS]
+    far = [point for point in points if point[0] >= _DAYS]
+    if not near or not far:
+        return None
+    (d1, v1), (d2, v2) = near[-1], far[0]
+    if d1 == d2:
+        return v1
+    w1, w2 = v1 * v1 * d1, v2 * v2 * d2
+    return math.sqrt((w1 + (w2 - w1) * (_DAYS - d1) / (d2 - d1)) / _DAYS)
+
+
+def _at_the_money(strikes: Sequence[tuple[float, float, float]]) -> float | None:
+    spot = strikes[0][2]
+    below = [row for row in strikes if row[0] <= spot]
+    above = [row for row in strikes if row[0] >= spot]
+    if not below or not above:
+        return None
+    low, high = max(below), min(above)
+    if high[0] == low[0]:
+        return low[1]
+    return low[1] + (high[1] - low[1]) * (spot - low[0]) / (high[0] - low[0])
