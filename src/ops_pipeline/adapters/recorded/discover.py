@@ -11,7 +11,9 @@ from ops_pipeline.domain.errors import MissingDataError
 # Columns that make a table one of a kind; the first kind whose columns are all there wins. A table of
 # nothing but dates and prices is a volatility index: it names no symbol.
 KINDS: Mapping[str, frozenset[str]] = {
-    "snapshots": frozenset({"underlying", "asof", "spot", "spot_synced", "expiry", "right", "strike", "bid", "ask"}),
+    "snapshots": frozenset(
+        {"underlying", "asof", "spot", "spot_synced", "expiry", "right", "strike", "bid", "ask"}
+    ),
     "captures": frozenset({"underlying", "quote_asof", "spot", "expiry", "right", "strike", "bid", "ask"}),
     "greeks": frozenset({"underlying", "updated", "spot", "expiration", "side", "strike", "bid", "ask"}),
     "closing": frozenset({"session_date", "ticker", "expiry", "right", "strike", "bid", "ask", "spot"}),
@@ -21,12 +23,13 @@ KINDS: Mapping[str, frozenset[str]] = {
     "news": frozenset({"ticker", "published_at", "headline"}),
     "rates": frozenset({"family", "date", "tenor", "yield_pct"}),
 }
+_ARCHIVES = (".zip", ".gz")
 _INDEX_COLUMNS = frozenset({"date", "open", "high", "low", "close"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Tables by kind, and the files that are none of them."""
+    """Tables by kind, and the tables and archives that are none of them."""
 
     tables: Mapping[str, Sequence[pl.LazyFrame]]
     ignored: Sequence[str] = field(default_factory=list)
@@ -43,6 +46,8 @@ def discover(folders: Sequence[Path]) -> Found:
         for path in _files(folder):
             frame = _scan(path)
             kind = None if frame is None else _kind_of(frozenset(frame.collect_schema().names()))
+            if frame is None and path.suffix not in _ARCHIVES:
+                continue
             if frame is None or kind is None:
                 ignored.append(path.relative_to(folder).as_posix())
             else:

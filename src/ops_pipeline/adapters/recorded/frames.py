@@ -45,9 +45,7 @@ def chain_rows(
     return rows.unique(subset=key, keep="last", maintain_order=True)
 
 
-def _within(
-    frame: pl.LazyFrame, symbols: Sequence[str] | None, first: date, last: date
-) -> pl.LazyFrame:
+def _within(frame: pl.LazyFrame, symbols: Sequence[str] | None, first: date, last: date) -> pl.LazyFrame:
     chosen = frame.filter(pl.col("session").is_between(first, last))
     if symbols is not None:
         chosen = chosen.filter(pl.col("underlying").is_in(list(symbols)))

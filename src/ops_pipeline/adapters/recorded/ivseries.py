@@ -26,9 +26,9 @@ def thirty_day_ivs(
         columns = ["symbol", "date", "expiry", "underlying", "strike", "c_iv", "p_iv"]
         frame = rows.select(columns).sort("symbol", "date", "expiry", "strike").collect()
         for (symbol, session), part in frame.group_by("symbol", "date", maintain_order=True):
-            iv = _at_thirty_days(session, part.iter_rows(named=True))  # type: ignore[arg-type] # a date column
+            iv = _at_thirty_days(session, part.iter_rows(named=True))
             if iv is not None:
-                found.setdefault(str(symbol), {})[session] = round(iv, 9)  # type: ignore[index] # as above
+                found.setdefault(str(symbol), {})[session] = round(iv, 9)
     return found
 
 

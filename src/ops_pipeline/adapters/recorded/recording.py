@@ -133,7 +133,7 @@ class Recording:
         found = self._bars.index_close(before=before)
         return RegimeReading(session=found[0], value=found[1], source=_INDEX) if found else None
 
-    def earnings(self, ticker: str, *, now: datetime) -> EarningsDate | None:  # noqa: ARG002 - no provider is recorded
+    def earnings(self, ticker: str, *, now: datetime) -> EarningsDate | None:
         """Give None: no earnings provider is recorded."""
         return None
 
@@ -141,7 +141,7 @@ class Recording:
         """Give the three-month Treasury yield of the last curve by then, continuously compounded."""
         return self._bars.rate(session)
 
-    def dividend_yield(self, ticker: str) -> float:  # noqa: ARG002 - no dividends are recorded
+    def dividend_yield(self, ticker: str) -> float:
         """Give 0: the recordings hold no dividends."""
         return 0.0
 

@@ -20,7 +20,7 @@ _KEPT = 96
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One name's chain: `asof` its quotes' own time, `instant` when the replay sees it; spot may be unknown."""
+    """One name's chain: `asof` its quotes' own time, `instant` when the replay sees it; spot None: unknown."""
 
     underlying: str
     asof: datetime
@@ -40,9 +40,9 @@ class Snapshots:
             self._by_name.setdefault(snapshot.underlying, []).append(snapshot)
         self.instants = sorted({s.instant for found in self._by_name.values() for s in found})
         self._penny = {name: _in_pennies(found) for name, found in self._by_name.items()}
-        self._converted: OrderedDict[tuple[str, datetime], Mapping[Occ, tuple[OptionContract, OptionQuote]]] = (
-            OrderedDict()
-        )
+        self._converted: OrderedDict[
+            tuple[str, datetime], Mapping[Occ, tuple[OptionContract, OptionQuote]]
+        ] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,9 +81,9 @@ def build_snapshots(
     found: list[tuple[str, datetime, bool, Session, pl.DataFrame]] = []
     for key, part in rows.group_by("underlying", "session", "asof", "close", maintain_order=True):
         name, day, asof, closing = key
-        session = sessions.get(day)  # type: ignore[call-overload] # a date column
+        session = sessions.get(day)
         if session is not None:
-            found.append((str(name), asof, bool(closing), session, part))  # type: ignore[arg-type] # an instant
+            found.append((str(name), asof, bool(closing), session, part))
     instants = _instants({min(asof, session.close_at) for _, asof, _, session, _ in found})
     snapshots = []
     for name, asof, closing, session, part in found:
