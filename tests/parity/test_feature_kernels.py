@@ -34,9 +34,9 @@ GENERATORS = {
     true_range: lambda r: (5e6 + r.randint(0, 9_999), 5e6 - r.randint(0, 9_999), 5e6 + r.gauss(0, 2e4)),
     atr_step: lambda r: (r.random() * 1e5, r.random() * 1e5, r.randint(2, 30)),
     interpolate_total_variance: lambda r: (
-        near := r.uniform(1, 30),
+        r.choice([30.0, r.uniform(1, 30)]),
         r.uniform(0.01, 4),
-        near + r.choice([0.0, r.uniform(0, 60)]),
+        r.choice([30.0, r.uniform(30, 90)]),
         r.uniform(0.01, 4),
         30.0,
     ),

@@ -3,9 +3,11 @@
 import math
 import statistics
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 import talib
 
@@ -101,18 +103,18 @@ def test_an_impossible_reading_in_the_history_is_refused():
         iv_rank_of(0.3, [0.2, 0.0, 0.4])
 
 
-def test_iv_rank_equals_the_vendors_on_the_range_its_own_ranks_imply(shared_data):
-    # The vendor's rank is linear in its IV30; two of its rows give the range, the others must agree.
-    import polars as pl
-
+@pytest.mark.parametrize(
+    ("symbol", "low", "high"),
+    [("AAPL", 0.172, 0.334), ("NVDA", 0.315, 0.552), ("SPY", 0.111, 0.268), ("AMZN", 0.232, 0.500)],
+)
+def test_iv_rank_equals_a_vendors_published_ranks(shared_data, symbol, low, high):
+    # The range of the vendor's year, to 0.1 vol points, did not move from June 2026 on.
     table = pl.read_parquet(shared_data / "iv_history" / "iv30_ivrank_optioncharts_2026.parquet")
-    rows = table.filter(pl.col("symbol") == "AAPL").sort("iv30").select("iv30", "iv_rank_vendor").rows()
-    (low_iv, low_rank), (high_iv, high_rank) = rows[0], rows[-1]
-    width = (high_iv - low_iv) / (high_rank - low_rank) * 100
-    low = low_iv - low_rank / 100 * width
-    history = [low / 100, (low + width) / 100] * 15
-    for iv, rank in rows:
-        assert calculate_iv_rank(iv / 100, history) == pytest.approx(min(1.0, rank / 100), abs=0.005)
+    rows = table.filter((pl.col("symbol") == symbol) & (pl.col("date") >= date(2026, 6, 1)))
+    published = rows.select("iv30", "iv_rank_vendor").rows()
+    assert len(published) > 35
+    for iv, rank in published:
+        assert calculate_iv_rank(iv / 100, [low, high] * 15) == pytest.approx(rank / 100, abs=0.003)
 
 
 def test_wilders_atr_equals_ta_lib():
@@ -137,7 +139,7 @@ def test_minute_features_by_their_definitions():
     row = minute_row(minute_bars(closes))
     usd4 = np.array([c * 10_000 for c in closes])
     sma20, sma50 = talib.SMA(usd4, 20), talib.SMA(usd4, 50)
-    returns = [math.log(b / a) for a, b in zip(closes, closes[1:], strict=False)]
+    returns = [math.log(b / a) for a, b in pairwise(closes)]
     sigma = statistics.stdev(returns[-20:])
     assert row.close == round(usd4[-1])
     assert row.sma20 == pytest.approx(sma20[-1])
@@ -224,7 +226,7 @@ def test_the_forming_day_enters_trend_and_return_but_not_volatility_and_volume()
     change = row.sma20 - 10_000 * statistics.fmean(priced[-25:-5])
     assert row.sma20_change == pytest.approx(change, abs=1e-6)
     assert row.return_since_close == pytest.approx(612.34 / closes[-1] - 1, abs=1e-9)
-    returns = [math.log(b / a) for a, b in zip(closes, closes[1:], strict=False)]
+    returns = [math.log(b / a) for a, b in pairwise(closes)]
     assert row.sigma == pytest.approx(statistics.stdev(returns[-20:]), abs=1e-9)
     assert row.return_5 == pytest.approx(closes[-1] / closes[-6] - 1, abs=1e-9)
     assert (row.volume_ratio, row.vwap_distance) == (1.0, None)

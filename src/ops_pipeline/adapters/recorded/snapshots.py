@@ -20,7 +20,7 @@ _KEPT = 96
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One name's chain: `asof` its quotes' own time, `instant` when the replay sees it; spot None: unknown."""
+    """One name's chain: `asof` its quotes' own time, `instant` when it is seen; spot None: unknown."""
 
     underlying: str
     asof: datetime
