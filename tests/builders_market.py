@@ -1,9 +1,11 @@
 """A market of explicit quotes and a rig that trades in it: shipped broker, store and services."""
 
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.adapters.simulator.broker import Fault, SimulatedBroker
@@ -139,6 +141,21 @@ def fees_of(qty, price, session):
     return fill_fees(abs(qty), int(qty < 0), fee_rules_on(session))
 
 
+def _open(file, clock):
+    return open_store(
+        f"sqlite:///{file}", durable=False, database_id="ab12" * 8, holder="rig", clock=clock
+    )
+
+
+@cache
+def _empty_ledger() -> bytes:
+    """A migrated database; copying it spares every rig the migrations."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "ledger.db"
+        _open(file, lambda: at(14)).close()
+        return file.read_bytes()
+
+
 @dataclass
 class Rig:
     """One account at a simulated broker whose truth outlives every process."""
@@ -180,13 +197,10 @@ class Rig:
         """Begin a fresh process: a store of its own, nothing remembered."""
         if self.store is not None:
             self.store.close()
-        self.store = open_store(
-            f"sqlite:///{self.path}/ledger.db",
-            durable=False,
-            database_id="ab12" * 8,
-            holder="rig",
-            clock=self.clock.now,
-        )
+        file = Path(self.path) / "ledger.db"
+        if not file.exists():
+            file.write_bytes(_empty_ledger())
+        self.store = _open(file, self.clock.now)
         self.memory, self.sampled = {}, {}
         if not self.ledger.seq:
             opened = e.AccountOpened(

@@ -120,7 +120,7 @@ def test_p4_a_second_live_exit_of_a_position_is_refused_by_the_database(store):
     store.commit(TINY, [account_opened(), *entry()], at=minute(0))
     store.commit(TINY, [intended("x1", purpose=Purpose.EXIT)], at=minute(1))
     with pytest.raises(LedgerError, match="the database refused"):
-        store.commit(TINY, [intended("x2", purpose=Purpose.EXIT, generation=2)], at=minute(2))
+        store.commit(TINY, [intended("x2", purpose=Purpose.TIER)], at=minute(2))
     assert "x2" not in store.ledger(TINY).orders
 
 
@@ -185,7 +185,7 @@ def test_a_part_that_failed_after_writing_dooms_the_whole(store):
         with store.transaction():
             store.commit(TINY, [intended("x1", purpose=Purpose.EXIT)], at=minute(1))
             with pytest.raises(LedgerError):
-                store.commit(TINY, [intended("x2", purpose=Purpose.EXIT, generation=2)], at=minute(1))
+                store.commit(TINY, [intended("x2", purpose=Purpose.TIER)], at=minute(1))
 
     with pytest.raises(LedgerError, match="nothing of it was stored"):
         swallow()
@@ -232,7 +232,8 @@ def test_a_database_keeps_the_id_it_was_made_with(store, store_url):
         assert again.database_id == "db1"
 
 
-def test_a_reader_cannot_write(store, store_url):
+@pytest.mark.usefixtures("store")
+def test_a_reader_cannot_write(store_url):
     with read_store(store_url) as reader:
         with pytest.raises(LedgerError, match="opened for reading"):
             reader.commit(TINY, [account_opened()], at=START)

@@ -110,9 +110,9 @@ def test_the_newest_sampled_mark_is_the_current_price(store, store_url):
     store.add_marks([mark])
     (row,) = query(
         store_url,
-        "SELECT account_name, account_tier, option_symbol, instrument_type, strike, expiration_date, quantity, "
-        "original_quantity, premium_paid, entry_underlying_price, current_price, trailing_stop_price, iv_rank, "
-        "current_pnl_percent, current_pnl_dollars FROM active_positions",
+        "SELECT account_name, account_tier, option_symbol, instrument_type, strike, expiration_date, "
+        "quantity, original_quantity, premium_paid, entry_underlying_price, current_price, "
+        "trailing_stop_price, iv_rank, current_pnl_percent, current_pnl_dollars FROM active_positions",
     ).rows
     names = ["tiny", "tiny", "META260320C00700000", "CALL", "700.0", "2026-03-20", "4", "4"]
     assert [str(cell).replace("700.0000", "700.0") for cell in row[:8]] == names
@@ -161,10 +161,12 @@ def test_the_specification_reads_the_statistics_that_kelly_needs(store, store_ur
     assert [float(cell) for cell in row[1:]] == pytest.approx([2 / 3, 75.0, -50.0])
 
 
-def test_feature_rows_of_the_minute_have_their_view(store, store_url):
+@pytest.mark.usefixtures("store")
+def test_feature_rows_of_the_minute_have_their_view(store_url):
     assert query(store_url, "SELECT ticker FROM features_1m").rows == ()
 
 
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -177,7 +179,7 @@ def test_feature_rows_of_the_minute_have_their_view(store, store_url):
         "this is not SQL",
     ],
 )
-def test_a_query_cannot_write(store, store_url, statement):
+def test_a_query_cannot_write(store_url, statement):
     with pytest.raises(QueryError, match="opened for reading"):
         query(store_url, statement)
     assert query(store_url, "SELECT count(*) FROM meta").rows == ((3,),)
@@ -192,13 +194,14 @@ def test_ops_db_query_prints_a_table_or_json(store, ops_db):
     assert json.loads(document.stdout) == [{"ticker": "META", "entry_price": 1.0}]
 
 
-def test_ops_db_query_refuses_to_write_with_exit_code_2(store, ops_db):
+@pytest.mark.usefixtures("store")
+def test_ops_db_query_refuses_to_write_with_exit_code_2(ops_db):
     result = ops_db("query", "DELETE FROM meta")
     assert result.exit_code == 2
     assert "opened for reading" in result.stderr
 
 
-def test_ops_db_migrates_rebuilds_and_verifies(store_url, ops_db):
+def test_ops_db_migrates_rebuilds_and_verifies(ops_db):
     assert json.loads(ops_db("migrate", "--json").stdout) == {"revisions": ["0001", "0002", "0003"]}
     assert ops_db("migrate").stdout == "nothing to do\n"
     assert ops_db("rebuild").stdout == "no events\n"
@@ -206,7 +209,7 @@ def test_ops_db_migrates_rebuilds_and_verifies(store_url, ops_db):
     assert (verified.exit_code, verified.stdout) == (0, "every chain and every table fits\n")
 
 
-def test_ops_db_names_what_does_not_fit_with_exit_code_1(store, store_url, ops_db):
+def test_ops_db_names_what_does_not_fit_with_exit_code_1(store, ops_db):
     store.commit(TINY, [account_opened(), *entry()], at=minute(0))
     store.database.connection.execute("UPDATE positions SET peak = peak + 1")
     result = ops_db("verify", "--json")

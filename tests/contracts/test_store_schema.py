@@ -44,7 +44,8 @@ def test_the_guards_of_the_event_log_stand_after_each_migration(store_url):
         assert [name for (name,) in execute(store_url, LIST_TRIGGERS[backend])] == GUARDS[backend]
 
 
-def test_migrated_tables_are_the_tables_of_the_schema(store, store_url):
+@pytest.mark.usefixtures("store")
+def test_migrated_tables_are_the_tables_of_the_schema(store_url):
     engine = create_engine(parse_url(store_url), poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
@@ -92,7 +93,8 @@ def test_every_column_of_an_order_and_of_an_account_is_written():
     assert rows.account_row(ledger).keys() == {column.name for column in schema.ACCOUNTS.columns}
 
 
-def test_a_database_of_newer_code_is_refused(store, store_url):
+@pytest.mark.usefixtures("store")
+def test_a_database_of_newer_code_is_refused(store_url):
     execute(store_url, "UPDATE alembic_version SET version_num = '9999'")
     for open_it in (read_store, migrate_url, reopened):
         with pytest.raises(ConfigurationError, match="was 9999: it was written by newer code"):

@@ -62,10 +62,21 @@ def bar(number, *, ticker="META", close=7_000_000):
 
 
 def feature(number, *, ticker="META", iv_rank=0.25):
-    names = (
-        "sma20 sma50 slope distance return_5 return_15 return_since_close vwap_distance sigma "
-        "volatility_ratio volume_ratio atr sma20_change iv"
-    ).split()
+    statistics = (
+        "sma20",
+        "sma50",
+        "slope",
+        "distance",
+        "return_5",
+        "return_15",
+        "return_since_close",
+        "vwap_distance",
+        "sigma",
+        "volatility_ratio",
+        "volume_ratio",
+        "atr",
+        "sma20_change",
+    )
     return FeatureRow(
         ticker=ticker,
         interval=Interval.MINUTE,
@@ -73,7 +84,7 @@ def feature(number, *, ticker="META", iv_rank=0.25):
         bar_at=minute(number),
         as_of=minute(number) + timedelta(seconds=5),
         close=7_000_000,
-        **{name: 0.1 + number for name in names[:-1]},
+        **dict.fromkeys(statistics, 0.1 + number),
         iv=None,
         iv_rank=iv_rank,
         iv_status=IvStatus.OK,
@@ -324,15 +335,18 @@ def test_snapshots_marks_and_job_runs_come_back(store, store_url):
     assert len(reports.job_runs(store, limit=1)) == 1
 
 
-def test_what_another_writer_stored_replaces_what_was_kept(store, store_url):
-    store.add_bars([bar(1)])
-    store.latest_features(Interval.MINUTE, since=minute(0))
-    assert store.bars("META", Interval.MINUTE, count=9, now=minute(9)) == (bar(1),)
-    with open_store(store_url, durable=False, database_id=None, holder="other", clock=lambda: START) as other:
+def test_what_another_writer_stored_replaces_what_a_durable_store_kept(store_url):
+    def opened(holder, *, durable):
+        return open_store(store_url, durable=durable, database_id="db", holder=holder, clock=lambda: START)
+
+    with opened("first", durable=True) as store, opened("other", durable=False) as other:
+        store.add_bars([bar(1)])
+        store.latest_features(Interval.MINUTE, since=minute(0))
+        assert store.bars("META", Interval.MINUTE, count=9, now=minute(9)) == (bar(1),)
         other.add_bars([bar(2)])
         other.add_features([feature(1)])
-    assert store.bars("META", Interval.MINUTE, count=9, now=minute(9)) == (bar(1), bar(2))
-    assert store.latest_features(Interval.MINUTE, since=minute(0)) == {"META": feature(1)}
+        assert store.bars("META", Interval.MINUTE, count=9, now=minute(9)) == (bar(1), bar(2))
+        assert store.latest_features(Interval.MINUTE, since=minute(0)) == {"META": feature(1)}
 
 
 def test_what_was_taken_back_is_no_longer_kept(store):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ops_pipeline.domain.orders import Approved, Refused
 from ops_pipeline.stages.dispatcher.exposure import Book
-from ops_pipeline.stages.dispatcher.ladder import entry_ceiling, entry_limit
+from ops_pipeline.stages.execution.ladder import entry_ceiling, entry_limit
 from tests.builders_dispatch import line_of, scene_of, usd
 
 SCENE = scene_of()

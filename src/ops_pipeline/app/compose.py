@@ -23,8 +23,9 @@ from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.units import AccountId, Usd4, to_usd4
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.engine.drive import BEFORE_OPEN
+from ops_pipeline.engine.parts import Cadences, Parts
 from ops_pipeline.engine.tick import Engine
-from ops_pipeline.engine.wiring import Cadences, Parts, Wiring
+from ops_pipeline.engine.wiring import Wiring
 from ops_pipeline.ports import Clock, MarketData, NewsSource, TextModel
 from ops_pipeline.stages.classifier.tickers import Universe, build_universe
 
@@ -87,7 +88,14 @@ def assemble(
 ) -> Assembly:
     """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart."""
     identity = sha256(f"{label}|{settings.fingerprint()}".encode()).hexdigest()[:32]
-    store = open_store(database, durable=durable, database_id=identity, holder=label, clock=clock.now)
+    store = open_store(
+        database,
+        durable=durable,
+        database_id=identity,
+        holder=label,
+        clock=clock.now,
+        exclusive=not durable,
+    )
     assembly = join(settings, market, store=store, clock=clock, books={}, book_path=book_path)
     assembly.wiring.open_accounts(clock.now())
     return assembly

@@ -1,28 +1,27 @@
 """Joins ports and rules to the services: what each job of the registry runs. Shell."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 
-from ops_pipeline.domain.accounts import AccountProfile, Tier
+from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.errors import InvariantError
 from ops_pipeline.domain.events import AccountOpened
-from ops_pipeline.domain.features import IvRank
 from ops_pipeline.domain.fees import fee_rules_on
-from ops_pipeline.domain.market import Interval, IvReading, Session
+from ops_pipeline.domain.market import Interval, Session
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot, StepReport
 from ops_pipeline.domain.rules import ExitRules
 from ops_pipeline.domain.signals import Strategy
-from ops_pipeline.domain.units import AccountId, PositionId
+from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine import observe
 from ops_pipeline.engine.jobs import rows_for
-from ops_pipeline.engine.rulebook import RuleBook, remembered
+from ops_pipeline.engine.parts import Memory, Parts
+from ops_pipeline.engine.rulebook import remembered
 from ops_pipeline.engine.tick import Machinery
-from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, MarketData, NewsSource, Store, TextModel
+from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.stages.classifier import service as classifier
-from ops_pipeline.stages.classifier.tickers import Universe
 from ops_pipeline.stages.dispatcher import service as dispatcher
 from ops_pipeline.stages.dispatcher.context import DispatchRules, GateContext, Household
 from ops_pipeline.stages.dispatcher.plan import Decision
@@ -34,7 +33,6 @@ from ops_pipeline.stages.news_ingest import service as news_ingest
 from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
 from ops_pipeline.stages.position_manager import service as position_manager
 from ops_pipeline.stages.position_manager.exits import execute_roll
-from ops_pipeline.stages.position_manager.marks import MarkMemory
 from ops_pipeline.stages.position_manager.roll_plan import RollView, target_expiration
 from ops_pipeline.stages.signal_engine import service as signal_engine
 from ops_pipeline.stages.telemetry import service as telemetry
@@ -42,52 +40,6 @@ from ops_pipeline.stages.watchlist_engine import service as watchlist_engine
 
 _FAR_S = 86_400.0
 _TWO_LEG_LEVEL = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cadences:
-    """How often the dearer reads are made: chains for IV, rows of the forming day, retries of refusals."""
-
-    iv_every: timedelta
-    daily_every: timedelta
-    retry_every: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Everything a run is made of. `recorded`: the market is a recording that stands between instants."""
-
-    book: RuleBook
-    store: Store
-    market: MarketData
-    news: NewsSource
-    model: TextModel
-    universe: Universe
-    calendar: Calendar
-    symbols: tuple[str, ...]
-    intervals: tuple[Interval, ...]
-    profiles: tuple[AccountProfile, ...]
-    brokers: Mapping[AccountId, Broker]
-    cadences: Cadences
-    recorded: bool
-    live: bool = False
-
-
-@dataclass(slots=True)
-class Memory:
-    """What services remember between runs; a fresh process starts without it and loses nothing."""
-
-    marks: dict[PositionId, MarkMemory] = field(default_factory=dict)
-    sampled: dict[PositionId, datetime] = field(default_factory=dict)
-    atr: dict[tuple[str, str], float | None] = field(default_factory=dict)
-    daily_at: dict[str, datetime] = field(default_factory=dict)
-    read_at: dict[str, datetime] = field(default_factory=dict)
-    judged: dict[tuple[str, str], str] = field(default_factory=dict)
-    seen: dict[str, datetime] = field(default_factory=dict)
-    reconciled: dict[str, datetime] = field(default_factory=dict)
-    checks: int = 0
-    entry_ranks: dict[str, tuple[object, IvRank]] = field(default_factory=dict)
-    ranks: dict[str, tuple[tuple[date, IvReading | None], IvRank]] = field(default_factory=dict)
 
 
 class Wiring:

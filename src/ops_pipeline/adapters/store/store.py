@@ -195,13 +195,15 @@ def open_store(
     holder: str,
     clock: Callable[[], datetime],
     build_hash: str = "",
+    exclusive: bool = False,
 ) -> SqlStore:
     """Open for writing; an empty database gets its tables and `database_id`, others keep their own.
 
-    `durable` False spares the flush to disk: for runs on a simulated clock only. An older database is
+    `durable` False spares the flush to disk: for runs on a simulated clock only. `exclusive`: nobody else
+    writes to the database meanwhile, so what was read need not be checked again. An older database is
     refused until `ops db migrate` was run, a newer one always.
     """
-    database = _writer(url, durable=durable)
+    database = _writer(url, durable=durable, exclusive=exclusive)
     try:
         if revision_of(database) is None:
             migrate(database)
@@ -241,10 +243,9 @@ def maintenance(url: str, *, any_revision: bool = False) -> Iterator[Database]:
         yield database
 
 
-def _writer(url: str, *, durable: bool) -> Database:
+def _writer(url: str, *, durable: bool, exclusive: bool = False) -> Database:
     parsed = parse_url(url)
-    # A run on a simulated clock owns its database: nobody else writes to it.
-    return Database(open_writer(parsed, durable=durable), parsed, writable=True, exclusive=not durable)
+    return Database(open_writer(parsed, durable=durable), parsed, writable=True, exclusive=exclusive)
 
 
 def _introduce(database: Database, database_id: str | None, now: datetime) -> None:

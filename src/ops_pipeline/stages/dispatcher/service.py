@@ -14,7 +14,7 @@ from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Chain, Interval, Session
 from ops_pipeline.domain.orders import Approved, Purpose, Rejected
 from ops_pipeline.domain.positions import Position
-from ops_pipeline.domain.records import Failed, StepReport, VerdictRow
+from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import TierRules
 from ops_pipeline.domain.signals import Signal
 from ops_pipeline.domain.units import Occ, SignalId, Usd4
@@ -32,6 +32,7 @@ from ops_pipeline.stages.dispatcher.exposure import Book, ContractGreeks, build_
 from ops_pipeline.stages.dispatcher.gates import blocked_before_offer
 from ops_pipeline.stages.dispatcher.kelly import calculate_kelly_sample
 from ops_pipeline.stages.dispatcher.plan import Decision, OrderScope, decide_entries, dte_window
+from ops_pipeline.stages.dispatcher.records import position_opened, verdict_row
 from ops_pipeline.stages.dispatcher.tiers import step_tier
 from ops_pipeline.stages.execution.gateway import Desk, send
 from ops_pipeline.stages.feature_computer.features import iv_rank_of
@@ -91,7 +92,12 @@ def run_once(now: datetime, ports: DispatcherPorts, rules_of: RulesOfTier) -> St
     if not judged.decisions:
         return StepReport(stage="dispatcher", now=now, account=account)
     # apply
-    ports.store.put_verdicts([_row(decision, now, session, ports) for decision in judged.decisions])
+    ports.store.put_verdicts(
+        [
+            verdict_row(decision, account=account, now=now, session=session, rules_hash=ports.rules_hash)
+            for decision in judged.decisions
+        ]
+    )
     return _send_all(judged, now=now, session=session, ports=ports, tier=tier)
 
 
@@ -334,27 +340,6 @@ def sessions_ahead(calendar: Calendar, day: date, count: int) -> date:
     return [session.date for session in calendar.between(day, weeks_ahead) if session.date > day][count - 1]
 
 
-def _row(decision: Decision, now: datetime, session: Session, ports: DispatcherPorts) -> VerdictRow:
-    signal, verdict, offer = decision.signal, decision.verdict, decision.candidate.offer
-    approved = isinstance(verdict, Approved)
-    intent = offer.intent if offer is not None else None
-    return VerdictRow(
-        signal_id=signal.id,
-        account=ports.desk.account,
-        session=session.date,
-        ticker=signal.ticker,
-        at=now,
-        approved=approved,
-        reason="approved" if isinstance(verdict, Approved) else verdict.reason,
-        gates=verdict.gates,
-        numbers=decision.candidate.numbers,
-        occ=intent.occ if intent else None,
-        qty=intent.qty if intent else 0,
-        client_order_id=intent.client_order_id if intent and approved else None,
-        rules_hash=ports.rules_hash,
-    )
-
-
 def _send_all(
     judged: Judged,
     *,
@@ -368,7 +353,9 @@ def _send_all(
     for decision in decisions:
         if not isinstance(decision.verdict, Approved):
             continue
-        opened = _opened(decision, judged.markets[decision.signal.id], session, ports, tier)
+        opened = position_opened(
+            decision, judged.markets[decision.signal.id], session, tier=tier, rules_hash=ports.rules_hash
+        )
         outcome = send(decision.verdict, desk=ports.desk, now=now, with_bodies=[opened])
         sent += 1
         if isinstance(outcome, Rejected):
@@ -383,27 +370,4 @@ def _send_all(
         refused=len(decisions) - approved,
         sent=sent,
         failed=tuple(failed),
-    )
-
-
-def _opened(
-    decision: Decision, market: MarketView, session: Session, ports: DispatcherPorts, tier: Tier
-) -> e.PositionOpened:
-    offer = decision.candidate.offer
-    assert offer is not None, "an approved candidate has an offer"
-    return e.PositionOpened(
-        position_id=offer.intent.position_id,
-        signal_id=decision.signal.id,
-        tier=tier,
-        contract=offer.contract,
-        strategy=decision.signal.strategy,
-        session=session.date,
-        entry_dte=offer.contract.days_to_expiry(session.date),
-        entry_underlying=offer.spot,
-        entry_atr=market.features.atr if market.features else None,
-        entry_iv_rank=market.iv_rank.rank,
-        entry_delta=offer.delta,
-        rolled_from=None,
-        roll_count=0,
-        exit_rules=ports.rules_hash,
     )
