@@ -5,7 +5,7 @@ from datetime import timedelta
 from ops_pipeline.adapters.simulator.broker import Fault
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.orders import OrderState, Purpose
+from ops_pipeline.domain.orders import Fill, OrderState, Purpose
 from ops_pipeline.domain.positions import PositionStatus
 from ops_pipeline.domain.units import to_usd4
 from tests.builders_market import ACCOUNT, CALL, LATER, at, only
@@ -67,10 +67,6 @@ def test_only_as_many_are_bought_as_were_closed(tmp_path):
 
 def test_without_a_fill_the_old_position_stays_and_is_not_asked_again_that_day(tmp_path):
     rig = due_to_roll(tmp_path, level=3)
-    rig.market.put(morning(0), "4.00", "4.10", occ=LATER, size=100)
-    rig.run(morning(0), morning(0))
-    # Gone before the next look: the order was accepted and filled at once, so spoil the price first.
-    rig = due_to_roll(_folder(tmp_path, "again"), level=3)
     rig.faults.plan["submit"] = [Fault.REJECTED]
     rig.run(morning(0), morning(2))
     assert states(rig) == ["planned", "closing", "aborted"]
@@ -91,7 +87,7 @@ def test_a_successor_the_gates_refuse_is_no_roll_and_the_reason_is_kept(tmp_path
     rig.market.put(morning(0), "3.00", "5.00", occ=LATER)
     rig.run(morning(0), morning(1))
     assert (states(rig), rig.ledger.held()) == ([], {CALL: 2})
-    assert "no contract of 2026-05-15 passes the filters" in only(refusals(rig)).reason or refusals(rig)
+    assert "no contract of 2026-05-15 passes the filters" in only(refusals(rig)).reason
     rig.assert_sound()
 
 
@@ -139,12 +135,28 @@ def test_a_stop_pre_empts_a_roll_whose_close_is_working(tmp_path):
     rig.assert_sound()
 
 
-def test_a_position_sold_by_hand_ends_its_roll(tmp_path):
+def test_a_position_sold_by_hand_before_its_close_is_sent_ends_the_roll(tmp_path):
     rig = due_to_roll(tmp_path, level=2)
-    rig.market.put(morning(0), None, "3.05")
-    rig.market.put(morning(0, 14), "2.95", "3.05")
-    rig.run(morning(0), morning(2))
-    assert rig.ledger.held() in ({LATER: 2}, {CALL: 2})
+    rig.faults.plan["submit"] = [Fault.RATE_LIMITED]
+    rig.tick(morning(0))
+    assert only(rig.orders(Purpose.ROLL_CLOSE)).state is OrderState.RESEND_WAIT
+    rig.clock.move_to(morning(0, 2))
+    by_hand = Fill(
+        execution_id="manual",
+        client_order_id="",
+        occ=CALL,
+        qty=-2,
+        price=to_usd4("2.95"),
+        fees=0,
+        at=morning(0, 2),
+    )
+    rig.broker._book_fill(by_hand)
+    rig.run(morning(0, 15), morning(4))
+    assert states(rig)[-1] == "aborted"
+    assert rig.ledger.held() == {}
+    # Given up without another POST: there was nothing left to sell.
+    assert only(rig.orders(Purpose.ROLL_CLOSE)).attempt == 1
+    assert not rig.orders(Purpose.ROLL_OPEN)
     rig.assert_sound()
 
 

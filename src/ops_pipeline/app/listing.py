@@ -1,18 +1,14 @@
 """Rows of a run for tables and JSON: amounts in dollars, instants in UTC. Shell."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
-
 from ops_pipeline.adapters.store import reports
 from ops_pipeline.adapters.store.store import SqlStore
+from ops_pipeline.app.words import Row, dollars, stamp
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot
-from ops_pipeline.domain.units import AccountId, Usd4
-
-Row = dict[str, Any]
+from ops_pipeline.domain.units import AccountId
 
 
 def accounts_of(store: SqlStore, account: str | None) -> tuple[AccountId, ...]:
@@ -23,16 +19,6 @@ def accounts_of(store: SqlStore, account: str | None) -> tuple[AccountId, ...]:
     if account not in known:
         raise MissingDataError(f"account: expected one of {', '.join(known)}, was {account!r}")
     return (AccountId(account),)
-
-
-def dollars(amount: Usd4 | None) -> float | None:
-    """Give Usd4 as dollars for a table; None stays None."""
-    return None if amount is None else amount / 10_000
-
-
-def stamp(at: datetime | None) -> str | None:
-    """Write an instant as ISO, seconds; None stays None."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 def status_rows(store: SqlStore, accounts: Iterable[AccountId]) -> list[Row]:

@@ -19,7 +19,11 @@ def encode(value: Any) -> Any:
     if names is None and is_dataclass(kind):
         names = _FIELDS[kind] = tuple(field.name for field in fields(kind))
     if names is not None:
-        return {name: encode(getattr(value, name)) for name in names}
+        # Leaves are taken as they are: rows of gates are mostly text, and there are many of them.
+        return {
+            name: entry if type(entry) in _PLAIN else encode(entry)
+            for name, entry in [(name, getattr(value, name)) for name in names]
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):

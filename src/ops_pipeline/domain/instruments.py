@@ -1,6 +1,7 @@
 """Option contracts and their OCC symbols. Pure."""
 
 import re
+from functools import lru_cache
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -71,6 +72,7 @@ def format_occ(underlying: str, expiration: date, right: Right, strike: Usd4) ->
     return Occ(f"{underlying}{expiration:%y%m%d}{right.letter}{thousandths:08d}")
 
 
+@lru_cache(maxsize=4096)
 def parse_occ(symbol: str) -> OptionContract:
     """Read a standard OCC symbol; anything else (an adjusted root included) raises ValueError."""
     match = _OCC.fullmatch(symbol)

@@ -9,6 +9,7 @@ from ops_pipeline.domain import order_fold, position_fold
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.instruments import OptionContract
+from ops_pipeline.domain.ledger_index import LedgerIndex, index_of
 from ops_pipeline.domain.orders import Order, OrderIntent, Purpose
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, Usd4
@@ -37,7 +38,10 @@ class Roll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything the event chain says of one account; `cash` and `start_cash` in Usd4."""
+    """Everything the event chain says of one account; `cash` and `start_cash` in Usd4.
+
+    `kept` is the fold's index of what is alive; a ledger without one looks through its history.
+    """
 
     account: AccountId
     seq: int = 0
@@ -59,16 +63,42 @@ class Ledger:
     positions: Mapping[PositionId, Position] = field(default_factory=dict)
     rolls: Mapping[str, Roll] = field(default_factory=dict)
     executions: Mapping[str, int] = field(default_factory=dict)
+    kept: LedgerIndex | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def index(self) -> LedgerIndex:
+        """Give the index of what is alive."""
+        return self.kept or index_of(self.orders.values(), self.positions.values())
 
     @property
     def live_orders(self) -> tuple[Order, ...]:
         """Give the orders that may still trade, oldest first."""
-        return tuple(order for order in self.orders.values() if order.is_live)
+        return tuple([self.orders[key] for key in self.index.live])
 
     @property
     def open_positions(self) -> tuple[Position, ...]:
         """Give the positions not yet closed, oldest first."""
-        return tuple(position for position in self.positions.values() if position.is_open)
+        return tuple([self.positions[key] for key in self.index.open])
+
+    def closed_since(self, at: datetime) -> tuple[Position, ...]:
+        """Give the positions closed at or after `at`, oldest first."""
+        found: list[Position] = []
+        for key in reversed(self.index.closed):
+            position = self.positions[key]
+            if position.closed_at is not None and position.closed_at < at:
+                break
+            found.append(position)
+        return tuple(reversed(found))
+
+    def entered_since(self, session: date) -> tuple[Position, ...]:
+        """Give the positions whose entry session is `session` or later, oldest first."""
+        found: list[Position] = []
+        for position in reversed(self.positions.values()):  # type: ignore[call-overload] # the fold keeps dicts
+            if position.entry_session >= session:
+                found.append(position)
+            elif self.kept is not None:  # a fold holds them in the order in which they were opened
+                break
+        return tuple(reversed(found))
 
     @property
     def realised(self) -> Usd4:
@@ -82,12 +112,7 @@ class Ledger:
 
     def next_generation(self, purpose: Purpose, key: str) -> int:
         """Give the next order of this cause its number; the one before must be terminal (O4)."""
-        generations = [
-            order.intent.generation
-            for order in self.orders.values()
-            if order.intent.purpose is purpose and order.intent.key == key
-        ]
-        return max(generations, default=0) + 1
+        return self.index.generations.get((purpose, key), 0) + 1
 
     def held(self) -> dict[str, int]:
         """Give contracts held per symbol, as the ledger has it."""
@@ -107,6 +132,7 @@ def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
         rolls=dict(ledger.rolls),
         breaks=dict(ledger.breaks),
         executions=dict(ledger.executions),
+        kept=ledger.index.copy(),
     )
     for event in events:
         if event.seq != ledger.seq + 1 or event.previous != ledger.head:
@@ -180,11 +206,13 @@ def _position(ledger: Ledger, position_id: PositionId) -> Position:
 
 def _put_order(ledger: Ledger, order: Order) -> Ledger:
     ledger.orders[order.id] = order  # type: ignore[index] # apply_all gave this fold its own dicts
+    ledger.index.note_order(order, ledger.orders)
     return ledger
 
 
 def _put_position(ledger: Ledger, position: Position) -> Ledger:
     ledger.positions[position.id] = position  # type: ignore[index] # see _put_order
+    ledger.index.note_position(position, ledger.positions)
     return ledger
 
 

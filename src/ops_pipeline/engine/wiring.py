@@ -50,6 +50,7 @@ class Wiring:
         self.parts = parts = replace(parts, book=remembered(parts.book))
         self.memory = Memory()
         self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
+        self._dispatchers: dict[AccountId, dispatcher.DispatcherPorts] = {}
         self._universe_ports()
 
     def _universe_ports(self) -> None:
@@ -216,8 +217,11 @@ class Wiring:
 
     def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:
         """Give the dispatcher's ports of one account."""
+        known = self._dispatchers.get(account)
+        if known is not None:
+            return known
         profile = next(profile for profile in self.parts.profiles if profile.id == account)
-        return dispatcher.DispatcherPorts(
+        ports = self._dispatchers[account] = dispatcher.DispatcherPorts(
             desk=self.desk(account),
             profile=profile,
             store=self.parts.store,
@@ -230,6 +234,7 @@ class Wiring:
             ranks=self.memory.entry_ranks,
             live=self.parts.live,
         )
+        return ports
 
     def dispatch_rules(self, account: AccountId, now: datetime, tier: Tier) -> DispatchRules:
         """Give an account's entry rules in a tier, with the fees of the day."""

@@ -4,26 +4,32 @@ from typing import Annotated
 
 import typer
 
-from ops_pipeline.app.cli import shared
+from ops_pipeline.app.cli import shared, tables
 
 
 def explain(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="Signal, order or position id, or a ticker.")],
+    wanted: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Signal, order or position id (its beginning is enough), or a ticker."),
+    ],
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
     """Tell the whole story of an id: news, features, every gate, orders, marks, exits, result."""
     from ops_pipeline.app.cli.inspect import opened
-    from ops_pipeline.app.story import tell
+    from ops_pipeline.app.evidence import explain_id
 
     with opened(home, run_id) as (store, _):
-        sections = tell(store, wanted)
+        story = explain_id(store, wanted)
     if as_json:
-        shared.print_json({"id": wanted, "sections": [{"title": s.title, "rows": s.rows} for s in sections]})
+        sections = [{"title": section.title, "rows": section.rows} for section in story.sections]
+        shared.print_json({"id": story.id, "kind": story.kind, "sections": sections})
         return
-    for section in sections:
+    shared.console.print(f"{story.kind} {story.id}", style="bold", highlight=False)
+    for section in story.sections:
         if len(section.rows) == 1:
-            shared.print_facts(section.rows[0], title=section.title)
+            tables.print_facts(section.rows[0], title=section.title)
         else:
-            shared.print_rows(section.rows, title=f"\n{section.title}", as_json=False, empty="none")
+            tables.print_table(section.rows, title=section.title)
+    shared.console.print("\nTimes are New York's; --json has every amount and instant in full.", style="dim")

@@ -43,9 +43,11 @@ def record_day(ledger: Ledger, session: Session, *, day_trades_since: date) -> D
     Rolls move risk that was counted when it was first bought: they count neither as premium nor as
     trades.
     """
+    closed = ledger.closed_since(session.open_at)
+    opened = ledger.entered_since(session.date)
     entered = [
         position
-        for position in ledger.positions.values()
+        for position in opened
         if position.entry_session == session.date
         and position.rolled_from is None
         and (position.bought or position.is_open)
@@ -56,10 +58,12 @@ def record_day(ledger: Ledger, session: Session, *, day_trades_since: date) -> D
     return DayRecord(
         premium=working + sum(position.cost for position in entered),
         trades=_count_trades(entered),
-        last_trade_at=_last_trades(ledger.positions.values(), session),
-        losses_in_row=losing_run(ledger.positions.values(), session),
+        last_trade_at=_last_trades((*opened, *closed), session),
+        losses_in_row=losing_run(closed, session),
         paused=ledger.paused_session == session.date,
-        day_trades=count_day_trades(ledger.positions.values(), session.date, since=day_trades_since),
+        day_trades=count_day_trades(
+            ledger.entered_since(day_trades_since), session.date, since=day_trades_since
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Judges an account's fresh signals and sends what every gate approved. Shell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -30,7 +30,7 @@ from ops_pipeline.stages.dispatcher.context import (
 from ops_pipeline.stages.dispatcher.day_record import record_day
 from ops_pipeline.stages.dispatcher.exposure import Book, ContractGreeks, build_book
 from ops_pipeline.stages.dispatcher.gates import blocked_before_offer
-from ops_pipeline.stages.dispatcher.kelly import calculate_kelly_sample
+from ops_pipeline.stages.dispatcher.kelly import NO_SAMPLE, KellySample, calculate_kelly_sample
 from ops_pipeline.stages.dispatcher.plan import Decision, OrderScope, decide_entries, dte_window
 from ops_pipeline.stages.dispatcher.records import position_opened, verdict_row
 from ops_pipeline.stages.dispatcher.tiers import step_tier
@@ -39,7 +39,6 @@ from ops_pipeline.stages.feature_computer.features import iv_rank_of
 from ops_pipeline.stages.telemetry.completion import complete_chain, complete_quote, years_to
 
 _DAY_TRADE_SESSIONS = 5
-_KELLY_TRADES = 1_000
 
 
 class RulesOfTier(Protocol):
@@ -49,13 +48,25 @@ class RulesOfTier(Protocol):
         """Give them."""
 
 
+@dataclass(slots=True)
+class Kept:
+    """What an account's judgements need again: the session whose open was counted, the Kelly sample.
+
+    The sample is drawn anew in each session and after each close (`sample_of` is what it was drawn for).
+    """
+
+    counted: date | None = None
+    sample_of: object = None
+    sample: KellySample = NO_SAMPLE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatcherPorts:
     """One account's entries: its desk, the market, what was written before.
 
     `household` sums all accounts (None: one could not be read). `retry_every` spaces the judgements of
     a refused daily signal. `tiers` are all tiers' rows, in order; `ranks` remembers each ticker's newest
-    IV rank while the process lives.
+    IV rank, `kept` the account's own sums, while the process lives.
     """
 
     desk: Desk
@@ -68,6 +79,7 @@ class DispatcherPorts:
     rules_hash: str
     tiers: Sequence[TierRules]
     ranks: dict[str, tuple[object, IvRank]]
+    kept: Kept = field(default_factory=Kept)
     live: bool = False
 
 
@@ -124,7 +136,7 @@ def keep_tier(now: datetime, session: Session, ports: DispatcherPorts, rules_of:
     """Count a session's open for the change of tier, once a session."""
     account = ports.desk.account
     ledger = ports.desk.store.ledger(account)
-    if ledger.tier_session == session.date or now < session.open_at:
+    if session.date in (ledger.tier_session, ports.kept.counted) or now < session.open_at:
         return
     try:
         equity = ports.desk.broker.account().last_equity
@@ -139,6 +151,7 @@ def keep_tier(now: datetime, session: Session, ports: DispatcherPorts, rules_of:
     elif step.drift != ledger.tier_drift:
         bodies.append(e.TierDrifted(sessions=step.drift, session=session.date))
     ports.desk.store.commit(account, bodies, at=now)
+    ports.kept.counted = session.date
 
 
 def account_view(
@@ -152,8 +165,6 @@ def account_view(
         broker, book = desk.broker.account(), _book(ledger, now, session, ports)
     except BrokerUnavailable:
         broker, book = None, None
-    history = timedelta(days=rules.sizing.kelly_days)
-    trades = desk.store.trades(desk.account, since=now - history, limit=_KELLY_TRADES)
     return AccountView(
         now=now,
         session=session,
@@ -165,9 +176,21 @@ def account_view(
         breaks=tuple(sorted(ledger.breaks)),
         book=book,
         day=record_day(ledger, session, day_trades_since=since),
-        kelly=calculate_kelly_sample(trades, now=now, rules=rules.sizing),
+        kelly=_kelly_sample(ledger, now, session, ports, rules),
         household=ports.household(),
     )
+
+
+def _kelly_sample(
+    ledger: Ledger, now: datetime, session: Session, ports: DispatcherPorts, rules: DispatchRules
+) -> KellySample:
+    kept, cause = ports.kept, (session.date, ledger.index.closed_changes, rules.sizing)
+    if kept.sample_of != cause:
+        since = now - timedelta(days=rules.sizing.kelly_days)
+        trades = ports.desk.store.trades(ledger.account, since=since, limit=rules.sizing.kelly_sample)
+        kept.sample = calculate_kelly_sample(trades, now=now, rules=rules.sizing)
+        kept.sample_of = cause
+    return kept.sample
 
 
 def market_view(
@@ -251,7 +274,7 @@ def _due_signals(now: datetime, session: Session, ledger: Ledger, ports: Dispatc
     if not fresh:
         return []
     verdicts = ports.store.verdicts(ports.desk.account, session=session.date)
-    bought = {p.signal_id for p in ledger.positions.values() if p.bought}
+    bought = {p.signal_id for p in ledger.entered_since(session.date) if p.bought}
     working = {order.intent.key for order in ledger.live_orders if order.intent.purpose is Purpose.ENTRY}
     due = []
     for signal in fresh:

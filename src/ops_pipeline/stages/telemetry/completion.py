@@ -38,7 +38,7 @@ def years_to(end: datetime, now: datetime) -> float:
     return max(0.0, (end - now).total_seconds()) / _YEAR_S
 
 
-def complete_quote(  # noqa: PLR0913 - a price's terms
+def complete_quote(
     quote: OptionQuote,
     contract: OptionContract,
     *,

@@ -16,8 +16,9 @@ OWN = "own"
 # Bars of a year and of the moving averages before it.
 _DAILY_HISTORY = timedelta(days=460)
 _YEAR_SESSIONS = 252
-# The expiries around 30 days: monthlies alone lie up to five weeks apart.
-_IV_FIRST_DAY, _IV_LAST_DAY = 14, 50
+# The expiries around 30 days: where weeklies are listed the first window holds them, monthlies alone lie
+# up to five weeks apart.
+_IV_WINDOWS = ((21, 42), (5, 66))
 _NEAR_MONEY_BP = 500
 
 
@@ -96,16 +97,17 @@ def _readings(
     if last is not None and now - last < ports.iv_every and not final:
         return history
     ports.read_at[symbol] = now
-    chain = ports.market.chain(
-        symbol,
-        now=now,
-        first=session.date + timedelta(days=_IV_FIRST_DAY),
-        last=session.date + timedelta(days=_IV_LAST_DAY),
-    )
-    if chain is None:
-        return history
-    reading = _read(chain, session=session, ports=ports, rules=rules)
-    return (*history, reading) if reading else history
+    for first, last_day in _IV_WINDOWS:
+        chain = ports.market.chain(
+            symbol,
+            now=now,
+            first=session.date + timedelta(days=first),
+            last=session.date + timedelta(days=last_day),
+        )
+        reading = _read(chain, session=session, ports=ports, rules=rules) if chain is not None else None
+        if reading is not None:
+            return (*history, reading)
+    return history
 
 
 def _past(symbol: str, session: date, ports: TelemetryPorts) -> Sequence[IvReading]:
@@ -116,9 +118,7 @@ def _past(symbol: str, session: date, ports: TelemetryPorts) -> Sequence[IvReadi
     return [replace(reading, source=OWN) for reading in past]
 
 
-def _read(
-    chain: Chain, *, session: Session, ports: TelemetryPorts, rules: QuoteRules
-) -> IvReading | None:
+def _read(chain: Chain, *, session: Session, ports: TelemetryPorts, rules: QuoteRules) -> IvReading | None:
     closes = {}
     for occ, contract in chain.contracts.items():
         end = ports.calendar.session_on(contract.expiration)

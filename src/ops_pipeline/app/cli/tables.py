@@ -1,0 +1,172 @@
+"""How rows are shown to a person: dollars and cents, New York time, short ids, few colours. Shell."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from ops_pipeline.app.cli import shared
+
+_MONEY = frozenset(
+    {
+        "amount",
+        "ask",
+        "bid",
+        "budget",
+        "cash",
+        "cheapest",
+        "cost",
+        "entry",
+        "entry_atr",
+        "entry_underlying",
+        "equity",
+        "fees",
+        "gain",
+        "limit_price",
+        "mark",
+        "peak",
+        "pnl",
+        "pnl_locked",
+        "price",
+        "proceeds",
+        "profit",
+        "realised",
+        "still_held_at_cost",
+        "stop",
+        "trailing_stop",
+        "underlying",
+        "unrealised",
+    }
+)
+_GAINS = frozenset({"gain", "pnl", "profit", "realised", "unrealised", "gain_pct", "pnl_pct"})
+_TIMES = frozenset({"at", "as_of", "closed", "ended", "expires", "opened", "published", "sent"})
+_IDS = frozenset({"from", "news", "order", "position", "repeats", "rolled_from", "signal", "to", "id"})
+_GOOD = frozenset({"PASS", "approved", "FILLED", "OPEN"})
+_BAD = frozenset({"FAIL", "refused", "REJECTED", "UNKNOWN", "QUARANTINED", "HARD_STOP", "FLATTEN"})
+_ID_LENGTH = 9
+_ORDER_TAIL = 8
+
+
+def print_listing(
+    rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool, empty: str, note: str = ""
+) -> None:
+    """Print rows raw as JSON, or for a person as a table; without rows say what to do next."""
+    if as_json:
+        shared.print_json([dict(row) for row in rows])
+    elif rows:
+        print_table(rows, title=title)
+        if note:
+            shared.console.print(note, style="dim", highlight=False)
+    else:
+        shared.console.print(f"{title}: {empty}", highlight=False)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> None:
+    """Print rows as a table; columns that are empty in every row are left out."""
+    every = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [n for n in every if n != "unit" and any(row.get(n) not in (None, "") for row in rows)]
+    table = Table(
+        title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
+    )
+    for name in columns:
+        right = any(_is_number(row.get(name)) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(name, row.get(name), unit=row.get("unit")) for name in columns))
+    shared.console.print(table)
+
+
+def print_facts(row: Mapping[str, Any], *, title: str) -> None:
+    """Print one row as lines of name and value; what is absent is left out."""
+    shared.console.print(f"\n{title}", style="bold", highlight=False)
+    for name, value in row.items():
+        if value not in (None, ""):
+            full = str(value) if name in _IDS else cell(name, value)
+            shared.console.print(Text.assemble(f"  {name.replace('_', ' '):<18} ", full), highlight=False)
+
+
+def cell(name: str, value: Any, *, unit: Any = None) -> Text:
+    """Write one value as its column wants it."""
+    if value is None:
+        return Text("")
+    if isinstance(value, bool):
+        return Text("yes" if value else "NO", style="" if value or name != "passed" else "red")
+    if _is_number(value):
+        return _number(name, value, unit=unit)
+    text = str(value)
+    if name in _TIMES or (name == "value" and _is_stamp(text)):
+        return Text(new_york(text), no_wrap=True)
+    if name in _IDS:
+        return Text(short_id(text), style="cyan", no_wrap=True)
+    if name == "occ":
+        return Text(contract_name(text), no_wrap=True)
+    style = "green" if text in _GOOD else "red" if text in _BAD else ""
+    return Text(text, style=style)
+
+
+def money(value: float, *, signed: bool = False) -> str:
+    """Write dollars with cents, or with four decimals where cents do not say it all: `-$1,234.50`."""
+    sign = "-" if value < 0 else "+" if signed and value > 0 else ""
+    exact = round(value * 100, 4) == round(value * 100)
+    return f"{sign}${abs(value):,.2f}" if exact else f"{sign}${abs(value):,.4f}"
+
+
+@cache
+def _zone() -> ZoneInfo:
+    return ZoneInfo("America/New_York")
+
+
+def new_york(stamp: str) -> str:
+    """Write an ISO instant as New York's time: `2026-01-05 09:31:15`."""
+    at = datetime.fromisoformat(stamp)
+    return at.astimezone(_zone()).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short_id(text: str) -> str:
+    """Cut an id to a beginning that `ops explain` takes: `P4bb1f2a1`, `op1e6d5-e-wploe52s`."""
+    parts = text.split("-")
+    if len(parts) >= 3 and text.startswith("op"):
+        return "-".join((*parts[:2], parts[2][:_ORDER_TAIL]))
+    whole = text.startswith("A-") or " " in text
+    return text if whole else text[:_ID_LENGTH]
+
+
+def contract_name(occ: str) -> str:
+    """Write an OCC symbol as people say it: `META 2026-03-20 C700`; another text as it is."""
+    root, tail = occ[:-15], occ[-15:]
+    if not root.isalpha() or not tail[7:].isdigit():
+        return occ
+    day = date(2000 + int(tail[:2]), int(tail[2:4]), int(tail[4:6]))
+    return f"{root} {day} {tail[6]}{int(tail[7:]) / 1000:g}"
+
+
+def bar(value: float, most: float, *, width: int = 20) -> Text:
+    """Draw a gain to the right of a middle line and a loss to its left; `most` fills one side."""
+    half = width // 2
+    length = min(half, round(half * abs(value) / most)) if most else 0
+    if value < 0:
+        return Text(" " * (half - length) + "█" * length + "│" + " " * half, style="red")
+    return Text(" " * half + "│" + "█" * length + " " * (half - length), style="green")
+
+
+def _number(name: str, value: float, *, unit: Any) -> Text:
+    if name in _GAINS:
+        text = money(value, signed=True) if name in _MONEY else f"{value:+,.2f} %"
+        return Text(text, style="green" if value > 0 else "red" if value < 0 else "")
+    if name in _MONEY or unit == "usd" or name == "limit":
+        return Text(money(value))
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.4f}".rstrip("0").rstrip(".")
+    return Text(f"{text} {unit}" if unit else text)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_stamp(text: str) -> bool:
+    return len(text) == 20 and text.endswith("Z") and text[10] == "T"

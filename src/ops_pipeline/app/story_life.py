@@ -1,0 +1,264 @@
+"""The second half of a story: orders, fills, marks, exits, rolls and the result as rows. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ops_pipeline.app.words import Row, dollars, stamp
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain.codec import encode
+from ops_pipeline.domain.ledger import Roll
+from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.position_fold import trade_of
+from ops_pipeline.domain.positions import ExitDecision, Position
+from ops_pipeline.domain.records import PositionMark
+from ops_pipeline.domain.units import Usd4, format_usd, to_usd4
+
+_SAMPLES = 12
+_AMOUNT = re.compile(r"(-?)\$?(-?[\d,]+(?:\.\d+)?)(?: (\w+))?")
+
+
+def position_row(position: Position) -> Row:
+    """Give a position's facts: what is held, what the entry knew, what protects it."""
+    contract = position.contract
+    shares = position.bought * contract.multiplier
+    return {
+        "position": position.id,
+        "account": position.account,
+        "tier": position.tier.label,
+        "occ": contract.occ,
+        "strategy": position.strategy.value,
+        "status": position.status.value,
+        "held": f"{position.qty} of {position.original_qty}",
+        "entry": dollars(position.cost / shares) if shares else None,
+        "entry_dte": position.entry_dte,
+        "entry_underlying": dollars(position.entry_underlying),
+        "entry_atr": dollars(position.entry_atr),
+        "entry_iv_rank": position.entry_iv_rank,
+        "entry_delta": position.entry_delta,
+        "peak": dollars(position.peak) if position.peak else None,
+        "armed": position.armed,
+        "trailing_stop": dollars(position.trailing_stop) if position.trailing_stop else None,
+        "opened": stamp(position.opened_at),
+        "closed": stamp(position.closed_at),
+        "closed_by": position.close_reason or None,
+        "rolled_from": position.rolled_from,
+        "roll_count": position.roll_count or None,
+        "frozen": position.frozen or None,
+    }
+
+
+def order_row(order: Order) -> Row:
+    """Give an order with its state, limit and times."""
+    intent = order.intent
+    return {
+        "order": order.id,
+        "purpose": intent.purpose.name.lower(),
+        "reason": intent.reason,
+        "side": intent.side.value,
+        "qty": intent.qty,
+        "filled": order.booked,
+        "limit": dollars(intent.limit),
+        "state": order.state.value,
+        "at": stamp(order.created_at),
+        "sent": stamp(order.last_sent_at),
+        "ended": stamp(order.updated_at) if order.state.is_terminal else None,
+        "detail": order.detail or None,
+    }
+
+
+def event_rows(events: Iterable[e.Event]) -> list[Row]:
+    """Give events as they stand in the chain, their plain values in words."""
+    rows: list[Row] = []
+    for event in events:
+        body = encode(event.body)
+        body.pop("client_order_id", None)
+        plain = {k: v for k, v in body.items() if v not in (None, "") and not isinstance(v, dict | list)}
+        words = ", ".join(f"{key} {value}" for key, value in plain.items())
+        rows.append({"seq": event.seq, "at": stamp(event.at), "what": event.kind, "with": words})
+    return rows
+
+
+def fill_rows(events: Iterable[e.Event]) -> list[Row]:
+    """Give the executions, and contracts that came or left without one."""
+    rows: list[Row] = []
+    for event in events:
+        match event.body:
+            case e.FillBooked(fill=fill):
+                rows.append(
+                    {
+                        "at": stamp(fill.at),
+                        "side": "buy" if fill.qty > 0 else "sell",
+                        "qty": abs(fill.qty),
+                        "price": dollars(fill.price),
+                        "fees": dollars(fill.fees),
+                        "order": fill.client_order_id,
+                    }
+                )
+            case e.ContractsRemoved() as left:
+                rows.append(
+                    {
+                        "at": stamp(event.at),
+                        "side": left.cause.value,
+                        "qty": left.qty,
+                        "amount": dollars(left.amount),
+                    }
+                )
+            case e.ContractsAdopted() as held:
+                rows.append(
+                    {"at": stamp(event.at), "side": "held before", "qty": held.qty, "price": dollars(held.price)}
+                )
+    return rows
+
+
+def mark_changes(events: Iterable[e.Event]) -> list[Row]:
+    """Give every change of peak, arming, trailing stop or confirmation counts; the newest if many."""
+    rows = [
+        {
+            "at": stamp(event.at),
+            "mark": dollars(event.body.mark),
+            "peak": dollars(event.body.peak),
+            "armed": event.body.armed,
+            "trailing_stop": dollars(event.body.trailing_stop) if event.body.trailing_stop else None,
+            "stop_reads": event.body.stop_count,
+            "trail_reads": event.body.trail_count,
+        }
+        for event in events
+        if isinstance(event.body, e.PositionMarked)
+    ]
+    return rows[:1] + rows[1:][-_SAMPLES:]
+
+
+def market_rows(marks: Sequence[PositionMark]) -> list[Row]:
+    """Give about a dozen of the stored marks, the last among them."""
+    step = max(1, -(-len(marks) // _SAMPLES))
+    return [
+        {
+            "at": stamp(mark.at),
+            "bid": dollars(mark.bid),
+            "ask": dollars(mark.ask),
+            "mark": dollars(mark.mark),
+            "underlying": dollars(mark.underlying),
+            "trust": mark.trust,
+        }
+        for mark in marks[::-1][::step][::-1]
+    ]
+
+
+def decision_rows(events: Iterable[e.Event]) -> list[Row]:
+    """Give each exit decision with its trigger's level, what was observed and how far beyond it was."""
+    rows: list[Row] = []
+    for event in events:
+        match event.body:
+            case e.ExitDecided(decision=decision):
+                rows.append(
+                    {
+                        "at": stamp(event.at),
+                        "reason": decision.reason.value,
+                        "qty": decision.qty,
+                        "level": decision.level,
+                        "observed": decision.observed,
+                        "distance": distance_of(decision),
+                        "latched": decision.latched,
+                        "message": decision.message,
+                    }
+                )
+            case e.ExitWithdrawn(reason=reason):
+                rows.append({"at": stamp(event.at), "reason": "withdrawn", "message": reason})
+            case e.RollRefused(reason=reason):
+                rows.append({"at": stamp(event.at), "reason": "roll refused", "message": reason})
+    return rows
+
+
+def distance_of(decision: ExitDecision) -> str | None:
+    """Give observed less level in their own unit: `-$0.02`, `+3 days`; None where either is unknown."""
+    level, observed = _AMOUNT.fullmatch(decision.level), _AMOUNT.fullmatch(decision.observed)
+    if level is None or observed is None or level[3] != observed[3]:
+        return None
+    change = _amount(observed) - _amount(level)
+    sign = "-" if change < 0 else "+"
+    if level[3] is None:
+        return f"{sign}{format_usd(abs(change))}"
+    return f"{sign}{abs(change) // 10_000} {level[3]}"
+
+
+def _amount(match: "re.Match[str]") -> Usd4:
+    amount = to_usd4(match[2].replace(",", ""))
+    return -amount if match[1] else amount
+
+
+def sale_rows(position: Position, orders: Iterable[Order], events: Iterable[e.Event]) -> list[Row]:
+    """Give what each sale took off: contracts, what was left, average price, gain on its share of the cost."""
+    filled = [event.body.fill for event in events if isinstance(event.body, e.FillBooked)]
+    unit, left = position.contract.multiplier, position.bought
+    rows: list[Row] = []
+    for order in orders:
+        sold = [fill for fill in filled if fill.client_order_id == order.id and fill.qty < 0]
+        qty = -sum(fill.qty for fill in sold)
+        if not qty:
+            continue
+        left -= qty
+        proceeds = -sum(fill.price * fill.qty for fill in sold) * unit
+        gain = proceeds - position.cost * qty // position.bought
+        rows.append(
+            {
+                "reason": order.intent.reason,
+                "qty": qty,
+                "left": left,
+                "price": dollars(proceeds / (qty * unit)),
+                "gain": dollars(gain),
+                "gain_pct": round(gain * 100 * position.bought / (position.cost * qty), 2),
+            }
+        )
+    return rows
+
+
+def roll_rows(rolls: Iterable[Roll], events: Iterable[e.Event]) -> list[Row]:
+    """Give each roll's states in order; of another position's roll its newest state."""
+    steps = [event for event in events if isinstance(event.body, e.RollAdvanced)]
+    rows: list[Row] = []
+    for roll in rolls:
+        own = [v for v in steps if isinstance(v.body, e.RollAdvanced) and v.body.roll_id == roll.id]
+        states = " -> ".join(v.body.state for v in own if isinstance(v.body, e.RollAdvanced)) or roll.state
+        rows.append(
+            {
+                "roll": roll.id,
+                "from": roll.position_id,
+                "to": roll.successor_id,
+                "contract": roll.successor.occ if roll.successor else None,
+                "qty": roll.qty,
+                "states": states,
+                "pnl_locked": dollars(roll.pnl_locked),
+                "reason": roll.reason or None,
+                "at": stamp(roll.updated_at),
+            }
+        )
+    return rows
+
+
+def result_row(position: Position, events: Iterable[e.Event]) -> Row:
+    """Reconcile the profit with every fill: paid, received and charged, to 1/10 000 dollar.
+
+    `agrees` tells whether the fills alone give the position's cost, proceeds and fees.
+    """
+    paid = received = charged = 0
+    for event in events:
+        match event.body:
+            case e.FillBooked(fill=fill, multiplier=multiplier):
+                amount = fill.price * abs(fill.qty) * multiplier
+                charged += fill.fees
+                paid, received = (paid + amount, received) if fill.qty > 0 else (paid, received + amount)
+            case e.ContractsRemoved(amount=amount):
+                received += amount
+            case e.ContractsAdopted(price=price, qty=qty):
+                paid += price * qty * position.contract.multiplier
+    trade = trade_of(position)
+    return {
+        "cost": dollars(paid),
+        "proceeds": dollars(received),
+        "fees": dollars(charged),
+        "realised": dollars(position.realised),
+        "pnl": dollars(trade.pnl) if trade else None,
+        "pnl_pct": trade.pnl_bp / 100 if trade else None,
+        "still_held_at_cost": dollars(position.basis) if position.qty else None,
+        "agrees": (paid, received, charged) == (position.cost, position.proceeds, position.fees),
+    }

@@ -1,0 +1,73 @@
+"""Which orders, positions and causes of a ledger are still alive, kept as its fold goes on. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ops_pipeline.domain.orders import Order, Purpose
+from ops_pipeline.domain.positions import Position
+from ops_pipeline.domain.units import ClientOrderId, PositionId
+
+Cause = tuple[Purpose, str]
+
+
+@dataclass(slots=True)
+class LedgerIndex:
+    """Keys in the order of the ledger's own mappings, so that a cycle need not walk a whole history.
+
+    `closed` holds positions in the order in which they closed; `closed_changes` counts what happened to
+    closed ones; `generations` is the newest order number of each cause.
+    """
+
+    live: dict[ClientOrderId, None] = field(default_factory=dict)
+    open: dict[PositionId, None] = field(default_factory=dict)
+    closed: dict[PositionId, None] = field(default_factory=dict)
+    closed_changes: int = 0
+    generations: dict[Cause, int] = field(default_factory=dict)
+
+    def copy(self) -> "LedgerIndex":
+        """Give an index that changes apart from this one."""
+        return LedgerIndex(
+            dict(self.live), dict(self.open), dict(self.closed), self.closed_changes, dict(self.generations)
+        )
+
+    def note_order(self, order: Order, orders: Mapping[ClientOrderId, Order]) -> None:
+        """Take an order's newest state over; `orders` holds it already."""
+        intent = order.intent
+        cause = (intent.purpose, intent.key)
+        self.generations[cause] = max(intent.generation, self.generations.get(cause, 0))
+        if not order.is_live:
+            self.live.pop(order.id, None)
+        elif order.id not in self.live:
+            self.live[order.id] = None
+            # An order thought dead may come back to life: it takes its old place again.
+            if next(reversed(orders)) != order.id:  # type: ignore[call-overload] # the fold keeps dicts
+                self.live = {key: None for key, other in orders.items() if other.is_live}
+
+    def note_position(self, position: Position, positions: Mapping[PositionId, Position]) -> None:
+        """Take a position's newest state over; `positions` holds it already."""
+        if not position.is_open:
+            self.open.pop(position.id, None)
+            self.closed.setdefault(position.id, None)
+            self.closed_changes += 1
+        elif position.id not in self.open:
+            self.closed.pop(position.id, None)
+            self.open[position.id] = None
+            if next(reversed(positions)) != position.id:  # type: ignore[call-overload] # as above
+                self.open = {key: None for key, other in positions.items() if other.is_open}
+
+
+def index_of(orders: Iterable[Order], positions: Iterable[Position]) -> LedgerIndex:
+    """Build the index of a ledger that came without one."""
+    index = LedgerIndex()
+    for order in orders:
+        index.note_order(order, {order.id: order})
+    closed = []
+    for position in positions:
+        if position.is_open:
+            index.open[position.id] = None
+        else:
+            closed.append(position)
+    closed.sort(key=lambda position: (position.closed_at or position.opened_at, position.id))
+    index.closed = {position.id: None for position in closed}
+    index.closed_changes = len(closed)
+    return index
