@@ -138,13 +138,12 @@ class Faults:
 
 
 def fees_of(qty, price, session):
+    del price
     return fill_fees(abs(qty), int(qty < 0), fee_rules_on(session))
 
 
 def _open(file, clock):
-    return open_store(
-        f"sqlite:///{file}", durable=False, database_id="ab12" * 8, holder="rig", clock=clock
-    )
+    return open_store(f"sqlite:///{file}", durable=False, database_id="ab12" * 8, holder="rig", clock=clock)
 
 
 @cache
@@ -230,9 +229,7 @@ class Rig:
 
     @property
     def execution_ports(self):
-        return execution.ExecutionPorts(
-            desk=self.desk, market=self.market, entry=self.settings.entry_rules()
-        )
+        return execution.ExecutionPorts(desk=self.desk, market=self.market, entry=self.settings.entry_rules())
 
     def roll(self, position, *, now, session):
         if self.views is None:

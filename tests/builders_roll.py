@@ -63,9 +63,7 @@ def view_of(rig, position, *, now, session) -> RollView:
     first, last = target - timedelta(days=roll.days_before), target + timedelta(days=roll.days_after)
     chain = dispatcher.chain_between("META", first, last, position.contract.right, now, session, ports)
     market = dispatcher.view_around(chain, "META", Interval.DAY, now, session, ports, rules)
-    rank = IvRank(
-        rank=0.3, percentile=0.3, status=IvStatus.OK, readings=252, low=0.2, high=0.6, iv=0.32
-    )
+    rank = IvRank(rank=0.3, percentile=0.3, status=IvStatus.OK, readings=252, low=0.2, high=0.6, iv=0.32)
     return RollView(
         context=GateContext(account=replace(view, book=book), market=replace(market, iv_rank=rank)),
         rules=rules,

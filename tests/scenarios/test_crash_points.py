@@ -57,9 +57,8 @@ def flatten_beside_a_working_entry(path):
         lambda rig: rig.desk.store.commit(ACCOUNT, [flatten], at=at(14, 31, 20)),
         lambda rig: rig.ledger.control is ControlLevel.FLATTEN,
     )
-    return rig, [bought(9, limit="10.00"), *ticks(at(14, 31, 10), at(14, 31, 10)), kill] + ticks(
-        at(14, 31, 30), at(14, 35)
-    )
+    first = ticks(at(14, 31, 10), at(14, 31, 10))
+    return rig, [bought(9, limit="10.00"), *first, kill, *ticks(at(14, 31, 30), at(14, 35))]
 
 
 def stop_that_is_repriced(path):

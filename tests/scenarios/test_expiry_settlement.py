@@ -6,7 +6,7 @@ import pytest
 
 from ops_pipeline.domain.positions import PositionStatus
 from ops_pipeline.domain.units import to_usd4
-from tests.builders_market import ACCOUNT, CLOSE, OPEN, TODAY, Rig, at, only
+from tests.builders_market import ACCOUNT, CLOSE, DAY, OPEN, TODAY, Rig, at, fees_of, only
 
 
 @pytest.fixture
@@ -69,15 +69,10 @@ def test_the_brokers_own_liquidation_books_as_such_and_ends_our_working_exit(tmp
     rig.market.put(at(19, 40), "0.50", "0.60", occ=TODAY, size=0)
     rig.run(at(20, 14), at(20, 16))
     trade = trade_of(rig)
-    assert (trade.reason, trade.qty, trade.proceeds) == ("liquidated", 2, to_usd4("100") - fees(rig))
+    fees = fees_of(-2, to_usd4("0.50"), DAY)
+    assert (trade.reason, trade.qty, trade.proceeds) == ("liquidated", 2, to_usd4("100") - fees)
     assert not rig.ledger.live_orders
     rig.assert_sound()
-
-
-def fees(rig):
-    from tests.builders_market import DAY, fees_of
-
-    return fees_of(-2, to_usd4("0.50"), DAY)
 
 
 def test_an_expiry_booked_days_later_still_closes_the_position(rig):

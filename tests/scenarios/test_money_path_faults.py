@@ -1,6 +1,7 @@
 """What the broker or the network does wrong, during entries and exits: nothing doubled, nothing lost."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -47,11 +48,7 @@ def test_feature_08_an_unknown_entry_is_asked_for_twice_before_the_same_body_goe
     rig.tick(at(14, 31, 10))
     # Filled at the broker; terminal here once its fill is booked.
     assert (rig.orders()[0].attempt, rig.orders()[0].state) == (2, OrderState.DRAINING)
-    sent = [
-        event.body
-        for event in rig.store.events(ACCOUNT)
-        if type(event.body).__name__ == "OrderSending"
-    ]
+    sent = [event.body for event in rig.store.events(ACCOUNT) if type(event.body).__name__ == "OrderSending"]
     assert sent[0].client_order_id == sent[1].client_order_id
     assert sent[0].body_hash == sent[1].body_hash
     rig.tick(at(14, 31, 15))
@@ -139,7 +136,7 @@ def test_a_rejected_exit_comes_back_after_1_2_5_10_and_then_every_30_seconds(rig
     rig.run(at(14, 40), at(14, 43), step=1)
     exits = rig.orders(Purpose.EXIT)
     sent = [order.last_sent_at for order in exits]
-    waits = [(b - a) / timedelta(seconds=1) for a, b in zip(sent, sent[1:], strict=False)]
+    waits = [(b - a) / timedelta(seconds=1) for a, b in pairwise(sent)]
     assert waits == [1, 2, 5, 10, 30, 30, 30]
     assert [order.intent.generation for order in exits] == list(range(1, 9))
     assert rig.position.status is PositionStatus.CLOSED

@@ -14,9 +14,7 @@ from tests.builders_roll import ROLL_DAY, due_to_roll
 
 def states(rig):
     """The saga's stored states, in order."""
-    return [
-        event.body.state for event in rig.store.events(ACCOUNT) if isinstance(event.body, e.RollAdvanced)
-    ]
+    return [event.body.state for event in rig.store.events(ACCOUNT) if isinstance(event.body, e.RollAdvanced)]
 
 
 def refusals(rig):

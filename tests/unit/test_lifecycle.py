@@ -18,8 +18,8 @@ from ops_pipeline.stages.execution.lifecycle import Upkeep
 from tests.builders_ledger import (
     META_CALL,
     TINY,
-    account_opened,
     accepted,
+    account_opened,
     entry,
     exit_decided,
     filled,

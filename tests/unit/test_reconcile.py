@@ -191,9 +191,10 @@ def test_a_person_s_freeze_is_not_thawed():
 
 
 def test_orders_thought_never_placed_are_watched_for_the_session():
-    ledger = told(in_state(OrderState.ABANDONING), e.OrderSettled(
-        client_order_id=CID, state="NOT_PLACED", reason="quarantine over"
-    ))
+    ledger = told(
+        in_state(OrderState.ABANDONING),
+        e.OrderSettled(client_order_id=CID, state="NOT_PLACED", reason="quarantine over"),
+    )
     assert [order.id for order in reconcile.watched(ledger, now=minute(60))] == [CID]
     assert reconcile.watched(ledger, now=minute(60 * 9)) == []
     # One that was never sent cannot turn up.

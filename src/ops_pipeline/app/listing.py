@@ -1,14 +1,19 @@
 """Rows of a run for tables and JSON: amounts in dollars, instants in UTC. Shell."""
 
 from collections.abc import Iterable, Sequence
-from ops_pipeline.adapters.store import reports
+from datetime import datetime
+
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.store import inspection, reports
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.words import Row, dollars, stamp
 from ops_pipeline.domain.errors import MissingDataError
+from ops_pipeline.domain.events import FillBooked
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.positions import Position
-from ops_pipeline.domain.records import AccountSnapshot
+from ops_pipeline.domain.records import AccountSnapshot, JobRun, VerdictRow
 from ops_pipeline.domain.units import AccountId
+from ops_pipeline.engine.jobs import is_silent, rows_for
 
 
 def accounts_of(store: SqlStore, account: str | None) -> tuple[AccountId, ...]:
@@ -41,11 +46,31 @@ def status_rows(store: SqlStore, accounts: Iterable[AccountId]) -> list[Row]:
                 "open": sum(position.qty > 0 for position in ledger.open_positions),
                 "working": len(ledger.live_orders),
                 "control": ledger.control.name,
+                "control_reason": ledger.control_reason or None,
                 "breaks": len(ledger.breaks),
                 "as_of": stamp(last.at) if last else None,
             }
         )
     return rows
+
+
+def job_state(store: SqlStore, *, now: datetime | None) -> Row:
+    """Tell which jobs are silent too long at `now` (None: the newest instant of the run) and what failed."""
+    runs = store.last_job_runs()
+    newest = max((run.at for run in runs.values()), default=None)
+    at = now or newest
+    session = exchange_calendar().session_at(at) if at else None
+    silent = [
+        "/".join(part for part in row.key if part)
+        for row in rows_for(store.accounts())
+        if at and session and is_silent(row.job, session=session, last=_last(runs.get(row.key)), now=at)
+    ]
+    _, failed = inspection.job_counts(store)
+    return {"rows": len(runs), "silent": silent, "failed_items": failed, "as_of": stamp(newest)}
+
+
+def _last(run: JobRun | None) -> datetime | None:
+    return run.at if run else None
 
 
 def position_rows(ledger: Ledger, *, open_only: bool) -> list[Row]:
@@ -99,10 +124,10 @@ def order_rows(ledger: Ledger) -> list[Row]:
 def fill_rows(store: SqlStore, account: AccountId) -> list[Row]:
     """Give fills in the order they were booked."""
     rows: list[Row] = []
-    for event in store.events(account):
-        if event.kind != "FillBooked":
+    for event in inspection.events_of_kind(store, account, "FillBooked"):
+        if not isinstance(event.body, FillBooked):
             continue
-        fill = event.body.fill  # type: ignore[union-attr] # the kind says so
+        fill = event.body.fill
         rows.append(
             {
                 "at": stamp(fill.at),
@@ -113,7 +138,7 @@ def fill_rows(store: SqlStore, account: AccountId) -> list[Row]:
                 "price": dollars(fill.price),
                 "fees": dollars(fill.fees),
                 "order": fill.client_order_id,
-                "position": event.body.position_id,  # type: ignore[union-attr] # see above
+                "position": event.body.position_id,
             }
         )
     return rows
@@ -157,30 +182,32 @@ def signal_rows(store: SqlStore, limit: int) -> list[Row]:
 
 
 def verdict_rows(store: SqlStore, accounts: Sequence[AccountId], limit: int) -> list[Row]:
-    """Give the newest verdicts, newest first."""
-    rows: list[Row] = []
-    for verdict in reports.verdicts(store):
-        if verdict.account not in accounts or len(rows) >= limit:
-            continue
-        failed = next((gate for gate in verdict.gates if not gate.passed), None)
-        rows.append(
-            {
-                "signal": verdict.signal_id,
-                "account": verdict.account,
-                "at": stamp(verdict.at),
-                "ticker": verdict.ticker,
-                "verdict": "approved" if verdict.approved else "refused",
-                "reason": verdict.reason,
-                "observed": failed.observed if failed else None,
-                "limit": failed.limit if failed else None,
-                "attempts": verdict.attempts,
-            }
-        )
-    return rows
+    """Give the newest verdicts, newest first, with the first gate that failed."""
+    return [_verdict(verdict) for verdict in inspection.newest_verdicts(store, accounts, limit=limit)]
 
 
-def event_rows(store: SqlStore, account: AccountId, key: str | None) -> list[Row]:
-    """Give events in order, of one order or position where `key` is given."""
+def _verdict(verdict: VerdictRow) -> Row:
+    failed = next((gate for gate in verdict.gates if not gate.passed), None)
+    return {
+        "signal": verdict.signal_id,
+        "account": verdict.account,
+        "at": stamp(verdict.at),
+        "ticker": verdict.ticker,
+        "verdict": "approved" if verdict.approved else "refused",
+        "reason": verdict.reason if failed else None,
+        "observed": failed.observed if failed else None,
+        "limit": failed.limit if failed else None,
+        "occ": verdict.occ,
+        "qty": verdict.qty or None,
+        "attempts": verdict.attempts,
+    }
+
+
+def event_rows(store: SqlStore, account: AccountId, key: str | None, limit: int) -> list[Row]:
+    """Give the newest events in order, or all events of one order, position or symbol."""
+    events = (
+        store.events(account, key=key) if key else inspection.newest_events(store, account, limit=limit)
+    )
     return [
         {
             "account": account,
@@ -190,7 +217,7 @@ def event_rows(store: SqlStore, account: AccountId, key: str | None) -> list[Row
             "key": event.key,
             "hash": event.hash[:12],
         }
-        for event in store.events(account, key=key)
+        for event in events
     ]
 
 
@@ -209,26 +236,29 @@ def news_rows(store: SqlStore, limit: int) -> list[Row]:
 
 
 def profit_rows(store: SqlStore, accounts: Iterable[AccountId], by: str) -> list[Row]:
-    """Give each period's end equity and what it made, per account; `by` day, week or month."""
+    """Give what each period made, per account; `by` day, week or month.
+
+    `profit` = `realised` (net of `fees`) + the change of `unrealised`; `equity` stands at the period's end.
+    """
     rows: list[Row] = []
     for account in accounts:
         last: dict[str, AccountSnapshot] = {}
         for shot in reports.snapshots(store, account):
             last[_period(shot, by)] = shot
-        before = store.ledger(account).start_cash
+        equity, realised, unrealised, fees = store.ledger(account).start_cash, 0, 0, 0
         for period, shot in last.items():
             rows.append(
                 {
                     "account": account,
                     "period": period,
                     "equity": dollars(shot.equity),
-                    "profit": dollars(shot.equity - before),
-                    "realised": dollars(shot.realised),
-                    "unrealised": dollars(shot.unrealised),
-                    "fees": dollars(shot.fees),
+                    "profit": dollars(shot.equity - equity),
+                    "realised": dollars(shot.realised - realised),
+                    "unrealised": dollars(shot.unrealised - unrealised),
+                    "fees": dollars(shot.fees - fees),
                 }
             )
-            before = shot.equity
+            equity, realised, unrealised, fees = shot.equity, shot.realised, shot.unrealised, shot.fees
     return rows
 
 

@@ -27,6 +27,7 @@ _PRICES = frozenset(
         "sma50",
         "stretched_from",
         "unit_cost",
+        "vwap_distance",
     }
 )
 _MEANINGS = {

@@ -1,11 +1,11 @@
 """Option contracts and their OCC symbols. Pure."""
 
 import re
-from functools import lru_cache
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import IntEnum
+from functools import lru_cache
 
 from ops_pipeline.domain.units import Occ, Usd4, to_decimal, to_usd4
 

@@ -94,7 +94,8 @@ class GateResult:
 class Approved:
     """An intent that every check passed; `Broker.submit` takes nothing else.
 
-    Built only by `dispatcher.gates` (opens) and `execution.lifecycle.approve_reduction`.
+    Built only by `dispatcher.gates` (opens) and by `execution.lifecycle` (reductions, the next limit of
+    an approved entry, the same order once more).
     """
 
     intent: OrderIntent

@@ -15,12 +15,14 @@ KINDS: Mapping[str, frozenset[str]] = {
         {"underlying", "asof", "spot", "spot_synced", "expiry", "right", "strike", "bid", "ask"}
     ),
     "captures": frozenset({"underlying", "quote_asof", "spot", "expiry", "right", "strike", "bid", "ask"}),
+    "unspotted": frozenset({"underlying", "quote_asof", "expiry", "right", "strike", "bid", "ask"}),
     "greeks": frozenset({"underlying", "updated", "spot", "expiration", "side", "strike", "bid", "ask"}),
     "closing": frozenset({"session_date", "ticker", "expiry", "right", "strike", "bid", "ask", "spot"}),
     "ivs": frozenset({"date", "symbol", "underlying", "expiry", "strike", "c_iv", "p_iv"}),
     "daily": frozenset({"symbol", "session", "open", "high", "low", "close", "volume"}),
     "bars": frozenset({"symbol", "ts", "open", "high", "low", "close"}),
     "news": frozenset({"ticker", "published_at", "headline"}),
+    "posts": frozenset({"ticker", "created_at", "tweet_id", "text"}),
     "rates": frozenset({"family", "date", "tenor", "yield_pct"}),
 }
 _ARCHIVES = (".zip", ".gz")

@@ -126,10 +126,16 @@ def _new_york_day(instant: pl.Expr) -> pl.Expr:
     return instant.dt.convert_time_zone("America/New_York").dt.date()
 
 
+def _session_of(frame: pl.LazyFrame, asof: pl.Expr) -> pl.Expr:
+    """Give the session the table states, else the New York day of its quotes."""
+    if "session" in frame.collect_schema().names():
+        return pl.coalesce(day_of(frame, "session"), _new_york_day(asof))
+    return _new_york_day(asof)
+
+
 def _snapshots(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Three snapshots a session; those whose spot is an after-hours price are the close's."""
     asof = instant_of(frame, "asof")
-    stated = day_of(frame, "session") if "session" in frame.collect_schema().names() else pl.lit(None)
     synced = pl.col("spot_synced").cast(pl.Boolean()).fill_null(value=False)
     return _laid_out(
         frame,
@@ -139,7 +145,7 @@ def _snapshots(frame: pl.LazyFrame) -> pl.LazyFrame:
             "true_spot": synced,
             "expiry": day_of(frame, "expiry"),
             "right": _right("right"),
-            "session": pl.coalesce(stated.cast(pl.Date()), _new_york_day(asof)),
+            "session": _session_of(frame, asof),
         },
     )
 
@@ -157,7 +163,7 @@ def _captures(frame: pl.LazyFrame) -> pl.LazyFrame:
             "true_spot": pl.col("spot").is_not_null(),
             "expiry": day_of(frame, "expiry"),
             "right": _right("right"),
-            "session": _new_york_day(asof),
+            "session": _session_of(frame, asof),
             **traded,
         },
     )
@@ -166,7 +172,6 @@ def _captures(frame: pl.LazyFrame) -> pl.LazyFrame:
 def _unspotted(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Captures without a spot of their own time: call and put mids tell it, by parity."""
     rows = _captures(frame.with_columns(spot=pl.lit(None, dtype=pl.Float64())))
-    rows = rows.with_columns(session=pl.coalesce(_stated_session(frame), pl.col("session")))
     mid = pl.when((pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid"))).then(
         (pl.col("bid") + pl.col("ask")) / 2
     )
@@ -182,10 +187,6 @@ def _unspotted(frame: pl.LazyFrame) -> pl.LazyFrame:
     joined = rows.join(spots, on=capture, how="left", maintain_order="left")
     known = joined.with_columns(spot=pl.col("parity"), true_spot=pl.col("parity").is_not_null())
     return known.select(LAYOUT)
-
-
-def _stated_session(frame: pl.LazyFrame) -> pl.Expr:
-    return pl.lit(None, dtype=pl.Date())
 
 
 def _greeks(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -210,18 +211,31 @@ def _closing(frame: pl.LazyFrame) -> pl.LazyFrame:
     """End-of-day chains: true at the close, which is put in by whoever knows the calendar."""
     session = day_of(frame, "session_date")
     at_close = session.cast(pl.Datetime("us")) + timedelta(hours=16)
+    names = frame.collect_schema().names()
+    traded = {"traded": _from_new_york(_naive("last_trade_time"))} if "last_trade_time" in names else {}
     return _laid_out(
         frame,
         {
             "underlying": pl.col("ticker"),
-            "asof": at_close.dt.replace_time_zone("America/New_York").dt.convert_time_zone("UTC"),
+            "asof": _from_new_york(at_close),
             "close": pl.lit(value=True),
             "true_spot": pl.lit(value=True),
             "expiry": day_of(frame, "expiry"),
             "right": _right("right"),
             "session": session,
+            **traded,
         },
     )
+
+
+def _naive(name: str) -> pl.Expr:
+    text = pl.col(name).cast(pl.String()).str.replace("T", " ").str.slice(0, 19)
+    return text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+
+
+def _from_new_york(wall: pl.Expr) -> pl.Expr:
+    there = wall.dt.replace_time_zone("America/New_York", ambiguous="earliest", non_existent="null")
+    return there.dt.convert_time_zone("UTC")
 
 
 def _laid_out_already(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from ops_pipeline.adapters.recorded.frames import instant_of
 from ops_pipeline.domain.news import NewsItem
 
 _COLUMNS = ("ticker", "published_at", "headline", "summary", "source", "uid")
@@ -23,7 +24,8 @@ def read_news(
     start = datetime.combine(first, time(), tzinfo=UTC)
     end = datetime.combine(last + timedelta(days=1), time(), tzinfo=UTC)
     items: dict[str, NewsItem] = {}
-    for table in tables:
+    for given in tables:
+        table = _as_news(given)
         rows = table.filter(
             pl.col("ticker").is_in(list(symbols)), pl.col("published_at").is_between(start, end)
         )
@@ -31,6 +33,19 @@ def read_news(
         for row in rows.select(present).collect().iter_rows(named=True):
             _take(items, row)
     return sorted(items.values(), key=lambda item: (item.published_at, item.news_id))
+
+
+def _as_news(table: pl.LazyFrame) -> pl.LazyFrame:
+    """Read short posts as items whose text is the headline; times as aware UTC."""
+    if "tweet_id" in table.collect_schema().names():
+        table = table.select(
+            "ticker",
+            published_at=pl.col("created_at"),
+            headline=pl.col("text"),
+            source=pl.lit("posts"),
+            uid=pl.col("tweet_id").cast(pl.String()),
+        )
+    return table.with_columns(published_at=instant_of(table, "published_at"))
 
 
 def _take(items: dict[str, NewsItem], row: dict[str, Any]) -> None:

@@ -1,17 +1,18 @@
 """Listed contracts and their quotes, priced only where asked for. Pure."""
 
 import math
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime
 
 from ops_pipeline.adapters.simulator import listing, outages
 from ops_pipeline.adapters.simulator.contracts import Slice, SliceTerms, build_slice
 from ops_pipeline.adapters.simulator.daybook import DayBook, steps_in
 from ops_pipeline.adapters.simulator.draws import draw_words
+from ops_pipeline.adapters.simulator.lazyquotes import QuotedSlice
 from ops_pipeline.adapters.simulator.names import QUARTER, NameProfile
 from ops_pipeline.adapters.simulator.outages import Outage, OutageKind
 from ops_pipeline.adapters.simulator.paths import volume_share
-from ops_pipeline.adapters.simulator.quoting import View, fault_table, quote_one, quote_slice, view_expiry
+from ops_pipeline.adapters.simulator.quoting import View, fault_table, view_expiry
 from ops_pipeline.adapters.simulator.recent import Recent
 from ops_pipeline.adapters.simulator.surface import ChainPricer, Smile, expiry_volatility
 from ops_pipeline.adapters.simulator.timeline import STEPS_PER_MINUTE, Moment, Timeline
@@ -45,6 +46,10 @@ class OptionBoard:
         self._faults = fault_table(rules)
         self._outages_known: Recent[tuple[str, int], list[Outage]] = Recent(2 * len(rules.names))
         self._closing = self._closing_session()
+        self._ends: dict[date, tuple[int, datetime]] = {}
+        # Watchers and the broker look at the same contracts at the same instant.
+        self._quoted: dict[Occ, OptionQuote | None] = {}
+        self._quoted_at: Moment | None = None
 
     def expirations(self, index: int) -> tuple[date, ...]:
         """Give the expirations listed in session `index`, the nearest first."""
@@ -59,25 +64,29 @@ class OptionBoard:
         root = f"{name.ticker}{expiration:%y%m%d}{right.letter}"
         return self._slices.get((root, index), lambda: self._slice(name, index, expiration, right))
 
-    def quote_all(self, name: NameProfile, index: int, step: int, part: Slice) -> Sequence[OptionQuote]:
-        """Quote every contract of a slice; nothing during a silent outage."""
+    def quoted(self, name: NameProfile, index: int, step: int, part: Slice) -> QuotedSlice | None:
+        """Give what the quotes of a slice are made from; None during a silent outage."""
         view = self._view_during(name, index, step, part.expiration)
         if view is None or not part.contracts:
-            return ()
-        noise = self._words(part, index, view)
-        return quote_slice(part, view, self._faults, noise=noise, pricer=self._pricer)
+            return None
+        return QuotedSlice(part, view, self._faults, self._words(part, index, view), self._pricer)
 
     def quote(self, name: NameProfile, index: int, step: int, occ: Occ) -> OptionQuote | None:
         """Quote one contract; None where it is not listed or during a silent outage."""
+        moment = Moment(index, step)
+        if moment != self._quoted_at:
+            self._quoted.clear()
+            self._quoted_at = moment
+        if occ not in self._quoted:
+            self._quoted[occ] = self._quote(name, index, step, occ)
+        return self._quoted[occ]
+
+    def _quote(self, name: NameProfile, index: int, step: int, occ: Occ) -> OptionQuote | None:
         part = self._slices.get((occ[:-8], index), lambda: self._named_slice(name, index, occ))
         if part is None or occ not in part.places:
             return None
-        view = self._view_during(name, index, step, part.expiration)
-        if view is None:
-            return None
-        place = part.places[occ]
-        word = self._words(part, index, view)[place]
-        return quote_one(part, view, self._faults, place=place, word=word, pricer=self._pricer)
+        quoted = self.quoted(name, index, step, part)
+        return None if quoted is None else quoted.one(occ)
 
     def volatility(self, name: NameProfile, moment: Moment, expiration: date) -> float:
         """Give the at-the-money volatility of an expiry, what reports will add to it included."""
@@ -211,13 +220,21 @@ class OptionBoard:
         )
 
     def _years(self, moment: Moment, expiration: date) -> float:
-        close = self._timeline.session(self._timeline.index_of(expiration)).close_at
+        _, close = self._end(expiration)
         seconds = (close - self._timeline.instant(moment)).total_seconds()
         return max(_LEAST_SECONDS, seconds) / _SECONDS_A_YEAR
 
+    def _end(self, expiration: date) -> tuple[int, datetime]:
+        """Give the session an expiration falls on, or the first after it, and its close."""
+        known = self._ends.get(expiration)
+        if known is None:
+            index = self._timeline.index_of(expiration)
+            known = self._ends[expiration] = (index, self._timeline.session(index).close_at)
+        return known
+
     def _count(self, offset: int, index: int, expiration: date) -> int:
         """Count the quarterly dates after session `index` up to and including the expiry's."""
-        last = self._timeline.index_of(expiration)
+        last, _ = self._end(expiration)
         return (last - offset) // QUARTER - (index - offset) // QUARTER
 
 

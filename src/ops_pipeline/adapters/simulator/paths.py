@@ -25,10 +25,15 @@ _ROOT_TWELVE = math.sqrt(12.0)
 
 
 class DayPath(NamedTuple):
-    """Prices in Usd4 (whole cents) at steps 0..4 x minutes, and shares traded by the end of each minute."""
+    """Prices in Usd4 (whole cents) at steps 0..4 x minutes, and shares traded by the end of each minute.
+
+    `highs` and `lows` are the session's extremes so far, by step.
+    """
 
     prices: "array[int]"
     volumes: "array[int]"
+    highs: "array[int]"
+    lows: "array[int]"
 
 
 class DayShape(NamedTuple):
@@ -74,7 +79,8 @@ def build_path(
         logs = _with_stories(logs, stories, day.sigma / INTRADAY)
     scale = 100.0 / (name.split_ratio if _is_split(name, index) else 1)
     prices = _stepped(rules, name, day, logs, index, scale)
-    return DayPath(prices, _volumes(rules, name, day, logs, index))
+    highs, lows = array("q", accumulate(prices, max)), array("q", accumulate(prices, min))
+    return DayPath(prices, _volumes(rules, name, day, logs, index), highs, lows)
 
 
 def _is_split(name: NameProfile, index: int) -> bool:

@@ -20,22 +20,21 @@ _MID_POWER = 0.7
 _ITM_SPREAD = 1.3
 # Seconds a quote's own time may trail; a contract's `lag` is the last of them it can draw.
 LAGS = (0, 0, 1, 2, 4, 7, 11, 16, 22, 30, 45, 60, 90, 150, 270, 480)
+_LAG_TIMES = tuple(timedelta(seconds=lag) for lag in LAGS)
+_STALE_TIME = timedelta(minutes=25)
 
 
 class View(NamedTuple):
     """The state of an expiry at one instant.
 
-    `spot` Usd4; `at` when the prices were true, `ages` that instant less each of LAGS, `old` a stale
-    quote's time; `volume` the share of the session's volume traded so far; `half` half the usual
-    spread in Usd4 of an option worth a dollar; `bidless`: no bids.
+    `spot` Usd4; `at` when the prices were true; `volume` the share of the session's volume traded so
+    far; `half` half the usual spread in Usd4 of an option worth a dollar; `bidless`: no bids.
     """
 
     smile: Smile
     spot: Usd4
     at: datetime
     opened: datetime
-    ages: tuple[datetime, ...]
-    old: datetime
     volume: float
     half: float
     bidless: bool
@@ -88,8 +87,6 @@ def view_expiry(
         spot,
         at,
         opened,
-        tuple(max(opened, at - timedelta(seconds=lag)) for lag in LAGS),
-        max(opened, at - timedelta(minutes=25)),
         volume,
         half * tone_of_day(minutes_open, minutes_left),
         bidless=False,
@@ -138,13 +135,13 @@ def _quote(
     bid: Usd4 | None = low // tick * tick if low > 0 else 0
     tick = day.low_tick if high < 30_000 else day.high_tick
     ask: Usd4 | None = -(-high // tick) * tick
-    at = view.ages[(word >> 16 & 0xFF) * day.lag >> 8]
+    lag = _LAG_TIMES[(word >> 16 & 0xFF) * day.lag >> 8]
     known = fair >= _LEAST_GREEK_VALUE and greeks.vega_per_point > _LEAST_VEGA
     if word >> 40 < faults.bounds[-1]:
         fault = _fault_of(word >> 40, faults)
         known = known and fault != _NO_GREEKS
         bid, ask = _faulty(fault, bid, ask, int(intrinsic))
-        at = view.old if fault == _STALE else at
+        lag = _STALE_TIME if fault == _STALE else lag
     if view.bidless:
         bid = 0
     return OptionQuote(
@@ -153,7 +150,7 @@ def _quote(
         ask=ask,
         bid_size=1 + ((word >> 24 & 0xFF) * day.depth >> 8) if bid else 0,
         ask_size=1 + ((word >> 32 & 0xFF) * day.depth >> 8) if ask else 0,
-        at=at,
+        at=max(view.opened, view.at - lag),
         confirmed_at=view.at,
         feed=faults.feed,
         iv=volatility if known else None,

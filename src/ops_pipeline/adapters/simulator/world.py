@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from ops_pipeline.adapters.simulator.daybook import DayBook
+from ops_pipeline.adapters.simulator.lazyquotes import LazyQuotes, QuotedSlice
 from ops_pipeline.adapters.simulator.names import NameProfile
 from ops_pipeline.adapters.simulator.newswire import Newswire
 from ops_pipeline.adapters.simulator.optionboard import OptionBoard, last_moment
@@ -66,14 +67,13 @@ class World:
         if moment.day < 0:
             return SpotQuote(ticker=ticker, price=price, at=self._timeline.session(moment.day).close_at)
         path = self._book.path(name, moment.day)
-        lived = path.prices[: moment.step + 1]
         return SpotQuote(
             ticker=ticker,
             price=price,
             at=self._timeline.instant(moment),
             volume=volume_share(path, moment.step),
-            day_high=max(lived),
-            day_low=min(lived),
+            day_high=path.highs[moment.step],
+            day_low=path.lows[moment.step],
         )
 
     def bars(self, ticker: str, *, interval: Interval, after: datetime, now: datetime) -> Sequence[Bar]:
@@ -106,7 +106,7 @@ class World:
         if name is None or moment.day < 0:
             return None
         contracts: dict[Occ, OptionContract] = {}
-        quotes: dict[Occ, OptionQuote] = {}
+        quoted: list[QuotedSlice] = []
         for expiration in self._board.expirations(moment.day):
             if not first <= expiration <= last:
                 continue
@@ -115,14 +115,15 @@ class World:
                 if part is None:
                     continue
                 contracts.update(part.listed)
-                found = self._board.quote_all(name, moment.day, moment.step, part)
-                quotes.update((quote.occ, quote) for quote in found)
+                found = self._board.quoted(name, moment.day, moment.step, part)
+                if found is not None:
+                    quoted.append(found)
         return Chain(
             underlying=ticker,
             at=self._timeline.instant(moment),
             spot=self._book.price(name, moment),
             contracts=contracts,
-            quotes=quotes,
+            quotes=LazyQuotes(quoted),
         )
 
     def quotes(self, occs: Sequence[Occ], *, now: datetime) -> Mapping[Occ, OptionQuote]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Column, Select, Table, bindparam, func, select
 
@@ -17,8 +17,6 @@ from ops_pipeline.domain.features import FeatureRow
 from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.records import JobRun, VerdictRow
 from ops_pipeline.domain.signals import Hold, Signal
-
-Value = TypeVar("Value")
 
 _MOST = bindparam("most", type_=NUMBER)
 _UNTIL = bindparam("until_us", type_=NUMBER)
@@ -35,8 +33,15 @@ _DECISIONS = _beginning(_SG.id, t.SIGNALS)
 _OF_TICKER = (
     select(t.SIGNALS).where(_SG.ticker == _OF, _SG.action == "SIGNAL").order_by(_SG.as_of_us.desc()).limit(_MOST)
 )
-_NEWEST_VERDICTS = select(t.VERDICTS).order_by(_V.at_us.desc(), _V.account, _V.signal_id).limit(_MOST)
-_VERDICTS_OF_ACCOUNT = _NEWEST_VERDICTS.where(_V.account == _OF)
+_VERDICTS_OF_ACCOUNT = (
+    select(t.VERDICTS).where(_V.account == _OF).order_by(_V.at_us.desc(), _V.signal_id).limit(_MOST)
+)
+_VERDICTS_SAYING = (
+    select(t.VERDICTS)
+    .where(_V.gates.like(bindparam("gates")), _V.numbers.like(bindparam("numbers")))
+    .order_by(_V.approved.desc(), _V.at_us)
+    .limit(1)
+)
 _VERDICTS_ON = select(t.VERDICTS).where(_V.signal_id == _OF).order_by(_V.account)
 _FEATURES_THEN = (
     select(t.FEATURES)
@@ -76,6 +81,12 @@ def newest_verdicts(store: SqlStore, accounts: Sequence[str], *, limit: int) -> 
         found += [r.VERDICT.value(row) for row in rows]
     found.sort(key=lambda verdict: verdict.at, reverse=True)
     return found[:limit]
+
+
+def verdict_saying(store: SqlStore, *, gates: str = "", numbers: str = "") -> VerdictRow | None:
+    """Give the first verdict, approved ones first, whose stored gates and numbers contain these texts."""
+    rows = store.database.dicts(_VERDICTS_SAYING, gates=f"%{gates}%", numbers=f"%{numbers}%")
+    return r.VERDICT.value(rows[0]) if rows else None
 
 
 def features_then(store: SqlStore, ticker: str, interval: Interval, *, until: datetime) -> FeatureRow | None:

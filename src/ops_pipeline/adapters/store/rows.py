@@ -8,7 +8,8 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ops_pipeline.domain.codec import build, encode
+from ops_pipeline.adapters.store.jsontext import dumps, writer_of
+from ops_pipeline.domain.codec import build
 from ops_pipeline.domain.features import FeatureRow
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger import Ledger, Roll
@@ -24,24 +25,19 @@ Convert = Callable[[Any], Any]
 Row = dict[str, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _FLATTENED = (OptionContract, OrderIntent)
 _RENAMED = {"limit": "limit_price", "as_of": "as_of_us"}
 
 
 def micros(at: datetime) -> int:
     """Express an aware instant in microseconds since 1970 UTC."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant(us: int) -> datetime:
     """Read microseconds since 1970 as an aware UTC instant."""
     return _EPOCH + timedelta(microseconds=us)
-
-
-def dumps(value: Any) -> str:
-    """Write a domain value as JSON with sorted keys and no spaces."""
-    return _JSON.encode(encode(value))
 
 
 class Codec(Generic[Value]):
@@ -111,7 +107,7 @@ def _converters(hint: Any) -> tuple[Convert | None, Convert | None]:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return (lambda part: part.value), hint
     if get_origin(hint) is tuple or is_dataclass(hint):
-        return dumps, lambda part: build(hint, json.loads(part))
+        return writer_of(hint), lambda part: build(hint, json.loads(part))
     return None, None
 
 

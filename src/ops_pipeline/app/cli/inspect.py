@@ -1,60 +1,31 @@
-"""Commands that look at a run: status, positions, orders, fills, signals, verdicts and more. Shell."""
+"""Commands that list a run's rows: positions, orders, fills, trades, signals, verdicts, events, news. Shell."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops_pipeline.app.cli import shared
+from ops_pipeline.app.cli import overview, shared, tables
+from ops_pipeline.app.cli.opening import opened
 
 if TYPE_CHECKING:
-    from ops_pipeline.adapters.store.store import SqlStore
-    from ops_pipeline.app.runs import Run
+    from ops_pipeline.app.words import Row
 
-_LIMIT = 40
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="At most this many rows, the newest; default 40, with --json all."),
+]
 
-
-class Period(StrEnum):
-    """How `ops profit` sums."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-
-@contextmanager
-def opened(home: object, run_id: str | None) -> Iterator[tuple["SqlStore", "Run"]]:
-    """Open a run's database for reading."""
-    from pathlib import Path
-
-    from ops_pipeline.adapters.store.store import read_store
-    from ops_pipeline.app.runs import find_run
-
-    run = find_run(Path(str(home)), run_id)
-    with read_store(run.database) as store:
-        yield store, run
-
-
-def status(
-    account: shared.Account = None,
-    home: shared.Home = shared.DEFAULT_HOME,
-    run_id: shared.RunId = None,
-    as_json: shared.Json = False,
-) -> None:
-    """Show every account: equity, profit, open positions, kill level, differences with the broker."""
-    from ops_pipeline.app import listing
-
-    with opened(home, run_id) as (store, run):
-        rows = listing.status_rows(store, listing.accounts_of(store, account))
-        shared.print_rows(rows, title=f"Run {run.id}", as_json=as_json)
+_MOST = 40
+_EVERYTHING = 1 << 62
+_EXPLAIN = "`ops explain ID` tells the story of any of them."
+_DEMO = "none yet: `ops demo` trades a month, `ops verdicts` shows why nothing was bought"
 
 
 def positions(
     open_only: Annotated[bool, typer.Option("--open", help="Open positions only.")] = False,
     account: shared.Account = None,
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
@@ -65,12 +36,13 @@ def positions(
     with opened(home, run_id) as (store, _):
         names = listing.accounts_of(store, account)
         rows = [r for name in names for r in listing.position_rows(store.ledger(name), open_only=open_only)]
-    shared.print_rows(rows[-limit:], title="Positions", as_json=as_json, empty="none bought yet")
+    empty = "none open; `ops positions` shows the closed ones" if open_only else _DEMO
+    _show(rows, "opened", limit, title="Positions", as_json=as_json, empty=empty, hide=("strategy", "of"))
 
 
 def orders(
     account: shared.Account = None,
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
@@ -81,30 +53,30 @@ def orders(
     with opened(home, run_id) as (store, _):
         names = listing.accounts_of(store, account)
         rows = [row for name in names for row in listing.order_rows(store.ledger(name))]
-    rows.sort(key=lambda row: row["at"])
-    shared.print_rows(rows if as_json else rows[-limit:], title="Orders", as_json=as_json)
+    hide = ("purpose", "side", "attempts")
+    _show(rows, "at", limit, title="Orders", as_json=as_json, empty=_DEMO, hide=hide)
 
 
 def fills(
     account: shared.Account = None,
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Show executions with price and fees; newest last. --json gives all of them."""
+    """Show executions with price and fees; newest last."""
     from ops_pipeline.app import listing
 
     with opened(home, run_id) as (store, _):
         names = listing.accounts_of(store, account)
         rows = [row for name in names for row in listing.fill_rows(store, name)]
-    rows.sort(key=lambda row: row["at"])
-    shared.print_rows(rows if as_json else rows[-limit:], title="Fills", as_json=as_json)
+    empty = "none yet: `ops orders` shows what was sent, `ops verdicts` why nothing was"
+    _show(rows, "at", limit, title="Fills", as_json=as_json, empty=empty)
 
 
 def trades(
     account: shared.Account = None,
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
@@ -115,118 +87,110 @@ def trades(
     with opened(home, run_id) as (store, _):
         names = listing.accounts_of(store, account)
         rows = [row for name in names for row in listing.trade_rows(store, name)]
-    rows.sort(key=lambda row: str(row["closed"]))
-    shared.print_rows(rows if as_json else rows[-limit:], title="Trades", as_json=as_json)
+    empty = "none closed yet: `ops positions --open` shows what is held"
+    _show(rows, "closed", limit, title="Trades", as_json=as_json, empty=empty, hide=("strategy",))
 
 
 def signals(
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Show signals, newest first."""
+    """Show signals; newest last."""
     from ops_pipeline.app import listing
 
     with opened(home, run_id) as (store, _):
-        shared.print_rows(listing.signal_rows(store, limit), title="Signals", as_json=as_json)
+        rows = listing.signal_rows(store, _count(limit, as_json=as_json))
+    empty = "none yet: features need 50 bars and a trend; `ops status` shows whether the jobs run"
+    _show(rows, "at", limit, title="Signals", as_json=as_json, empty=empty)
 
 
 def verdicts(
     account: shared.Account = None,
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Show what each account made of each signal, newest first, with the first gate that failed."""
+    """Show what each account made of each signal, newest last, with the first gate that failed."""
     from ops_pipeline.app import listing
 
     with opened(home, run_id) as (store, _):
         names = listing.accounts_of(store, account)
-        shared.print_rows(listing.verdict_rows(store, names, limit), title="Verdicts", as_json=as_json)
+        rows = listing.verdict_rows(store, names, _count(limit, as_json=as_json))
+    empty = "none yet: there was no signal to judge; see `ops signals`"
+    _show(rows, "at", limit, title="Verdicts", as_json=as_json, empty=empty)
 
 
 def events(
-    key: Annotated[str | None, typer.Option("--key", help="Of one order or position.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Of one order, position or symbol.")] = None,
     account: shared.Account = None,
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Show the ledger's events; newest last."""
+    """Show the ledger's events with their chain hashes; newest last."""
     from ops_pipeline.app import listing
 
     with opened(home, run_id) as (store, _):
         names = listing.accounts_of(store, account)
-        rows = [row for name in names for row in listing.event_rows(store, name, key)]
-    shared.print_rows(rows[-limit:], title="Events", as_json=as_json)
+        count = _count(limit, as_json=as_json)
+        rows = [row for name in names for row in listing.event_rows(store, name, key, count)]
+    empty = f"none of {key}: `ops orders` and `ops positions` show the keys" if key else "no account yet"
+    _show(rows, "at", limit, title="Events", as_json=as_json, empty=empty)
 
 
 def news(
-    limit: shared.Limit = _LIMIT,
+    limit: Limit = None,
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Show headlines, newest first."""
+    """Show headlines; newest last."""
     from ops_pipeline.app import listing
 
     with opened(home, run_id) as (store, _):
-        shared.print_rows(listing.news_rows(store, limit), title="News", as_json=as_json)
-
-
-def profit(
-    by: Annotated[Period, typer.Option("--by", help="Sum by day, week or month.")] = Period.DAY,
-    account: shared.Account = None,
-    home: shared.Home = shared.DEFAULT_HOME,
-    run_id: shared.RunId = None,
-    as_json: shared.Json = False,
-) -> None:
-    """Show what each period made, with the equity curve drawn."""
-    from ops_pipeline.app import listing
-    from ops_pipeline.app.render import sparkline
-
-    with opened(home, run_id) as (store, _):
-        names = listing.accounts_of(store, account)
-        rows = listing.profit_rows(store, names, by.value)
-    shared.print_rows(rows, title=f"Profit by {by.value} (dollars)", as_json=as_json)
-    if not as_json:
-        for name in names:
-            curve = [row["equity"] for row in rows if row["account"] == name]
-            shared.console.print(f"{name:>10} {sparkline(curve)}")
-
-
-def checklist(
-    home: shared.Home = shared.DEFAULT_HOME, run_id: shared.RunId = None, as_json: shared.Json = False
-) -> None:
-    """Check the run against the specification's checklist, each item with its evidence."""
-    from ops_pipeline.app.checklist import FAIL, run_checklist
-
-    with opened(home, run_id) as (store, run):
-        rows = run_checklist(store)
-        shared.print_rows(rows, title=f"Checklist of {run.id}", as_json=as_json)
-    if any(row["result"] == FAIL for row in rows):
-        raise typer.Exit(shared.BROKEN)
-
-
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    status,
-    positions,
-    orders,
-    fills,
-    trades,
-    signals,
-    verdicts,
-    events,
-    news,
-    profit,
-    checklist,
-)
+        rows = listing.news_rows(store, _count(limit, as_json=as_json))
+    _show(rows, "published", limit, title="News", as_json=as_json, empty="no headline was read in this run")
 
 
 def register(app: typer.Typer) -> None:
-    """Add every command of this module to `app`."""
-    for command in _COMMANDS:
+    """Add every command that looks at a run to `app`."""
+    commands: tuple[Callable[..., None], ...] = (
+        overview.status,
+        positions,
+        orders,
+        fills,
+        trades,
+        signals,
+        verdicts,
+        events,
+        news,
+        overview.profit,
+        overview.checklist,
+    )
+    for command in commands:
         app.command()(command)
+
+
+def _count(limit: int | None, *, as_json: bool) -> int:
+    return limit or (_EVERYTHING if as_json else _MOST)
+
+
+def _show(
+    rows: "list[Row]",
+    order: str,
+    limit: int | None,
+    *,
+    title: str,
+    as_json: bool,
+    empty: str,
+    hide: tuple[str, ...] = (),
+) -> None:
+    """Print the newest rows, oldest of them first; say where there are more."""
+    rows.sort(key=lambda row: row[order] or "9")
+    shown = rows[-_count(limit, as_json=as_json) :]
+    more = f"The newest {len(shown)} of {len(rows)}; --limit shows more. " if len(shown) < len(rows) else ""
+    tables.print_listing(shown, title=title, as_json=as_json, empty=empty, hide=hide, note=more + _EXPLAIN)

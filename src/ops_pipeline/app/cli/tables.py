@@ -1,12 +1,12 @@
 """How rows are shown to a person: dollars and cents, New York time, short ids, few colours. Shell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -51,68 +51,91 @@ _BAD = frozenset({"FAIL", "refused", "REJECTED", "UNKNOWN", "QUARANTINED", "HARD
 _ID_LENGTH = 9
 _ORDER_TAIL = 8
 
+# Where the output is no terminal nothing has to fit one.
+_PIPED = Console(width=200)
+
+
+def console() -> Console:
+    """Give the console for tables: as wide as the terminal, or wide where there is none."""
+    return shared.console if shared.console.is_terminal else _PIPED
+
 
 def print_listing(
-    rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool, empty: str, note: str = ""
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    as_json: bool,
+    empty: str,
+    hide: Collection[str] = (),
+    note: str = "",
 ) -> None:
     """Print rows raw as JSON, or for a person as a table; without rows say what to do next."""
     if as_json:
         shared.print_json([dict(row) for row in rows])
     elif rows:
-        print_table(rows, title=title)
+        print_table(rows, title=title, hide=hide)
         if note:
-            shared.console.print(note, style="dim", highlight=False)
+            say(note, style="dim")
     else:
-        shared.console.print(f"{title}: {empty}", highlight=False)
+        say(f"{title}: {empty}")
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> None:
-    """Print rows as a table; columns that are empty in every row are left out."""
-    every = list(dict.fromkeys(name for row in rows for name in row))
-    columns = [n for n in every if n != "unit" and any(row.get(n) not in (None, "") for row in rows)]
-    table = Table(
-        title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
-    )
+def print_table(rows: Sequence[Mapping[str, Any]], *, title: str, hide: Collection[str] = ()) -> None:
+    """Print rows as a table; columns that are empty in every row are left out, those of `hide` too."""
+    every = dict.fromkeys(name for row in rows for name in row if name != "unit" and name not in hide)
+    columns = [name for name in every if any(row.get(name) not in (None, "") for row in rows)]
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
-        right = any(_is_number(row.get(name)) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if right else "left", overflow="fold")
+        numbers = any(_is_number(row.get(name)) for row in rows)
+        table.add_column(
+            name.replace("_", " "),
+            justify="right" if numbers else "left",
+            overflow="fold",
+            no_wrap=numbers or name in _TIMES or name in _IDS or name == "occ",
+        )
     for row in rows:
         table.add_row(*(cell(name, row.get(name), unit=row.get("unit")) for name in columns))
-    shared.console.print(table)
+    say(f"\n{title}", style="bold")
+    console().print(table)
 
 
 def print_facts(row: Mapping[str, Any], *, title: str) -> None:
     """Print one row as lines of name and value; what is absent is left out."""
-    shared.console.print(f"\n{title}", style="bold", highlight=False)
+    say(f"\n{title}", style="bold")
     for name, value in row.items():
         if value not in (None, ""):
-            full = str(value) if name in _IDS else cell(name, value)
-            shared.console.print(Text.assemble(f"  {name.replace('_', ' '):<18} ", full), highlight=False)
+            full = Text(str(value)) if name in _IDS else cell(name, value)
+            console().print(Text.assemble(f"  {name.replace('_', ' '):<18} ", full))
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Print a line as it is: no markup, no highlighting."""
+    console().print(text, style=style, markup=False, highlight=False)
 
 
 def cell(name: str, value: Any, *, unit: Any = None) -> Text:
     """Write one value as its column wants it."""
-    if value is None:
-        return Text("")
+    if value is None or isinstance(value, Text):
+        return value or Text("")
     if isinstance(value, bool):
         return Text("yes" if value else "NO", style="" if value or name != "passed" else "red")
     if _is_number(value):
         return _number(name, value, unit=unit)
     text = str(value)
     if name in _TIMES or (name == "value" and _is_stamp(text)):
-        return Text(new_york(text), no_wrap=True)
+        return Text(new_york(text))
     if name in _IDS:
-        return Text(short_id(text), style="cyan", no_wrap=True)
+        return Text(short_id(text), style="cyan")
     if name == "occ":
-        return Text(contract_name(text), no_wrap=True)
+        return Text(contract_name(text))
     style = "green" if text in _GOOD else "red" if text in _BAD else ""
     return Text(text, style=style)
 
 
 def money(value: float, *, signed: bool = False) -> str:
-    """Write dollars with cents, or with four decimals where cents do not say it all: `-$1,234.50`."""
+    """Write dollars with cents: `-$1,234.50`; small ones with the decimals they have: `$1.4875`."""
     sign = "-" if value < 0 else "+" if signed and value > 0 else ""
-    exact = round(value * 100, 4) == round(value * 100)
+    exact = abs(value) >= 100 or round(value * 100, 4) == round(value * 100)
     return f"{sign}${abs(value):,.2f}" if exact else f"{sign}${abs(value):,.4f}"
 
 

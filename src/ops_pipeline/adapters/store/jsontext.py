@@ -1,0 +1,71 @@
+"""Writes values as JSON text by their declared types, without a tree in between. Pure."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ops_pipeline.domain.codec import encode
+
+Writer = Callable[[Any], str]
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+_text: Writer = json.encoder.encode_basestring_ascii
+
+
+def dumps(value: Any) -> str:
+    """Write a domain value as JSON with sorted keys and no spaces."""
+    return _JSON.encode(encode(value))
+
+
+def writer_of(hint: Any) -> Writer:
+    """Give what writes values of one declared type, character for character as `dumps` would.
+
+    Tuples, dataclasses and plain values are written directly; every other type goes through `dumps`.
+    """
+    hint = getattr(hint, "__supertype__", hint)
+    if get_origin(hint) is tuple:
+        return _tuple_writer(get_args(hint))
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record_writer(hint)
+    return _PLAIN.get(hint, dumps)
+
+
+def _tuple_writer(items: tuple[Any, ...]) -> Writer:
+    if len(items) == 2 and items[1] is Ellipsis:
+        each = writer_of(items[0])
+        return lambda value: f"[{','.join(map(each, value))}]"
+    writers = [writer_of(item) for item in items]
+    if len(writers) == 2:
+        first, second = writers
+        return lambda value: f"[{first(value[0])},{second(value[1])}]"
+    return lambda value: f"[{','.join(write(part) for write, part in zip(writers, value, strict=True))}]"
+
+
+def _record_writer(kind: type) -> Writer:
+    hints = get_type_hints(kind)
+    names = sorted(field.name for field in fields(kind))  # type: ignore[arg-type] # a dataclass
+    parts = [(f'"{name}":', name, writer_of(hints[name])) for name in names]
+
+    def write(value: Any) -> str:
+        found = [f"{label}{write_part(getattr(value, name))}" for label, name, write_part in parts]
+        return f"{{{','.join(found)}}}"
+
+    return write
+
+
+def _flag(value: Any) -> str:
+    return "true" if value else "false"
+
+
+def _number(value: Any) -> str:
+    """Write a float; where an int stands in its place it stays one, as in `dumps`."""
+    if type(value) is not float:
+        return dumps(value)
+    if not math.isfinite(value):
+        raise ValueError(f"JSON: expected a finite number, was {value}")
+    return float.__repr__(value)
+
+
+_PLAIN: dict[Any, Writer] = {str: _text, bool: _flag, float: _number}
