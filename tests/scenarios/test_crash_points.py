@@ -24,7 +24,8 @@ def ticks(first, last, *, step=15):
 
 def over(rig):
     """Everything bought is sold, and nothing is on its way."""
-    return not (rig.ledger.live_orders or rig.ledger.open_positions)
+    rolling = any(roll.is_live for roll in rig.ledger.rolls.values())
+    return not (rig.ledger.live_orders or rig.ledger.open_positions or rolling)
 
 
 def bought(qty, **terms):

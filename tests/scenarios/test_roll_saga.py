@@ -8,6 +8,9 @@ from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.orders import Fill, OrderState, Purpose
 from ops_pipeline.domain.positions import PositionStatus
 from ops_pipeline.domain.units import to_usd4
+from ops_pipeline.stages.execution import gateway
+from ops_pipeline.stages.position_manager.roll import LegState
+from ops_pipeline.stages.position_manager.roll_saga import facts_of
 from tests.builders_market import ACCOUNT, CALL, LATER, at, only
 from tests.builders_roll import ROLL_DAY, due_to_roll
 
@@ -179,3 +182,17 @@ def test_a_saga_left_closed_overnight_goes_on_in_the_morning(tmp_path):
     assert states(rig)[-1] == "done"
     assert rig.ledger.held() == {LATER: 2}
     rig.assert_sound()
+
+
+def test_between_two_limits_of_the_successors_walk_the_saga_waits(tmp_path):
+    rig = due_to_roll(tmp_path, level=2)
+    rig.market.put(morning(0), "4.00", "4.10", occ=LATER, size=0)
+    rig.run(morning(0), morning(0, 30))
+    order = only(rig.orders(Purpose.ROLL_OPEN))
+    assert order.state is OrderState.WORKING
+    gateway.cancel(order, desk=rig.desk, now=morning(0, 31), reason="next step: the market rose")
+    gateway.observe(rig.desk, now=morning(0, 31))
+    assert only(rig.orders(Purpose.ROLL_OPEN)).state is OrderState.CANCELED
+    roll = only(rig.ledger.rolls.values())
+    old = rig.ledger.positions[roll.position_id]
+    assert facts_of(roll, old, rig.ledger).open.state is LegState.LIVE

@@ -1,9 +1,12 @@
 """Which account can afford which symbol: its budget against the cheapest contract that passes. Shell."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.store import inspection
+from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.checks import tier_of
 from ops_pipeline.app.compose import Market, simulated_market
 from ops_pipeline.app.settings import Settings
@@ -11,11 +14,14 @@ from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.records import VerdictRow
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import Usd4, to_decimal, to_usd4
 from ops_pipeline.stages.dispatcher.contracts import ChoiceTerms, ContractChoice, Filter, select_contract
 from ops_pipeline.stages.dispatcher.filters import elapsed_share
+from ops_pipeline.stages.dispatcher.sizing import SIZE
 
+_PRICE = re.compile(r"\$([\d,]+\.\d+)")
 _AFTER_OPEN = timedelta(minutes=60)
 
 
@@ -45,6 +51,44 @@ def affordability(settings: Settings) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def affordability_seen(store: SqlStore) -> list[dict[str, Any]]:
+    """Judge every account and symbol by a run's verdicts that got as far as a price; dollars.
+
+    `budget` is the largest there was, `cheapest` the least that one acceptable contract ever cost.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for verdict in inspection.priced_verdicts(store):
+        numbers = dict(verdict.numbers)
+        cost = numbers["unit_cost"] / 10_000 if "unit_cost" in numbers else _wanted(verdict)
+        if cost is None:
+            continue
+        row = rows.setdefault(
+            (verdict.account, verdict.ticker),
+            {
+                "account": verdict.account,
+                "symbol": verdict.ticker,
+                "judged": 0,
+                "budget": 0.0,
+                "cheapest": cost,
+                "bought": 0,
+            },
+        )
+        row["judged"] += 1
+        row["cheapest"] = min(row["cheapest"], cost)
+        row["bought"] += int(verdict.approved)
+        row["budget"] = max(row["budget"], numbers["budget"] / 10_000)
+    for row in rows.values():
+        row["affordable"] = row["bought"] > 0 or row["cheapest"] <= row["budget"]
+    return list(rows.values())
+
+
+def _wanted(verdict: VerdictRow) -> float | None:
+    """Read what one contract would have cost from the size gate's words; None where none was acceptable."""
+    limits = (gate.limit for gate in verdict.gates if gate.name == SIZE and not gate.passed)
+    found = _PRICE.search(next(limits, ""))
+    return float(found[1].replace(",", "")) if found else None
 
 
 def cheapest_contract(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import Tier
@@ -10,9 +11,10 @@ from ops_pipeline.domain.rules import ExitRules
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import ONE_DOLLAR, Usd4, format_usd, to_usd4
 from ops_pipeline.stages.position_manager.monitor import check_exit_conditions
+from ops_pipeline.stages.position_manager.tracking import observe
 
 _ENTRY = 10 * ONE_DOLLAR
-_NO_MINUTES = 390
+_SESSION_MINUTES = 390
 _WHOLE = 10_000
 
 
@@ -29,9 +31,11 @@ def check_settings(settings: Settings) -> tuple[Finding, ...]:
     return (
         *_accounts(settings),
         *_weights(settings),
+        *_orders_of_size(settings),
         *_ladder(settings),
         *_fresh_positions(settings),
         *_rolls(settings),
+        *_events(settings),
         *_affordable(settings),
     )
 
@@ -64,6 +68,24 @@ def _weights(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _orders_of_size(settings: Settings) -> Iterator[Finding]:
+    """Find bounds that stand the wrong way round."""
+    g, c, x = settings.gates, settings.contracts, settings.exits
+    rising: dict[str, tuple[float, ...]] = {
+        "gates.regime_half, regime_quarter, regime_none": (g.regime_half, g.regime_quarter, g.regime_none),
+        "contracts.delta_min, delta_max": (c.delta_min, c.delta_max),
+        "exits.roll_delta_low, roll_delta_high": (x.roll_delta_low, x.roll_delta_high),
+        "iv.readings_min, readings_max": (settings.iv.readings_min, settings.iv.readings_max),
+        "tiers.tiny, small, medium equity_below_usd": tuple(
+            settings.tiers.row(tier).equity_below_usd for tier in (Tier.TINY, Tier.SMALL, Tier.MEDIUM)
+        ),
+    }
+    for names, values in rising.items():
+        if any(after <= before for before, after in pairwise(values)):
+            shown = ", ".join(f"{value:g}" for value in values)
+            yield Finding(f"{names}: expected rising values, was {shown}", is_error=True)
+
+
 def _ladder(settings: Settings) -> Iterator[Finding]:
     x = settings.exits
     parts = x.ladder_first_part_bp + x.ladder_second_part_bp
@@ -80,7 +102,7 @@ def _ladder(settings: Settings) -> Iterator[Finding]:
 
 
 def _fresh_positions(settings: Settings) -> Iterator[Finding]:
-    """Find entries with gain 0 that an exit or a roll would end at once."""
+    """Find entries with gain 0 that an exit or a roll would end at once, at any hour entries are allowed."""
     for account in settings.accounts:
         for tier in Tier:
             rows = settings.tier_rules(tier, account=account.id)
@@ -88,31 +110,48 @@ def _fresh_positions(settings: Settings) -> Iterator[Finding]:
                 Strategy.DAY: (settings.contracts.day_dte_min, settings.contracts.day_dte_max),
                 Strategy.SWING: (rows.swing_dte_min, rows.swing_dte_max),
             }
-            for strategy, (first, last) in windows.items():
+            for strategy, window in windows.items():
+                where = f"{account.id}, {tier.label}: a {strategy.value} position"
                 rules = settings.exit_rules(tier=tier, strategy=strategy, account=account.id)
-                yield from _fresh(account.id, tier, strategy, first, last, rules)
+                yield from _fresh(where, strategy, window, rules, settings)
 
 
 def _fresh(
-    account: str, tier: Tier, strategy: Strategy, first: int, last: int, rules: ExitRules
+    where: str, strategy: Strategy, window: tuple[int, int], rules: ExitRules, settings: Settings
 ) -> Iterator[Finding]:
+    first, last = window
     if first > last:
-        yield Finding(
-            f"{account}, {tier.label}, {strategy.value}: the DTE window {first}-{last} is empty",
-            is_error=True,
-        )
+        yield Finding(f"{where} has an empty DTE window: {first} to {last}", is_error=True)
     for dte in range(first, last + 1):
-        met = [t.reason.value for t in check_exit_conditions(_held(dte, strategy), _MARKS, rules) if t.met]
-        if met:
-            yield Finding(
-                f"{account}, {tier.label}: a {strategy.value} position bought at {dte} DTE would leave at "
-                f"once by {', '.join(met)}",
-                is_error=True,
-            )
-            return
+        for minutes in (_SESSION_MINUTES, _last_entry(dte, strategy, settings)):
+            held, marks = _held(dte, strategy), _marks(minutes)
+            met = [
+                t.reason.value
+                for t in check_exit_conditions(observe(held, marks, rules), marks, rules)
+                if t.met
+            ]
+            if met:
+                yield Finding(
+                    f"{where} bought at {dte} DTE, {minutes} minutes before the close, would leave at once "
+                    f"by {', '.join(met)}",
+                    is_error=True,
+                )
+                return
 
 
-_MARKS = Marks(_ENTRY, _ENTRY, 100, _ENTRY, 100 * ONE_DOLLAR, 1, 0, _NO_MINUTES, 0)
+def _last_entry(dte: int, strategy: Strategy, settings: Settings) -> int:
+    """Give the fewest minutes before the close at which an entry is still allowed."""
+    gates = settings.gates
+    day = strategy is Strategy.DAY
+    last = gates.day_before_close_minutes if day else gates.swing_before_close_minutes
+    return max(last, gates.expiring_before_close_minutes) if dte == 0 else last
+
+
+def _marks(minutes_to_close: int) -> Marks:
+    return _MARKS._replace(minutes_to_close=minutes_to_close)
+
+
+_MARKS = Marks(_ENTRY, _ENTRY, 100, _ENTRY, 100 * ONE_DOLLAR, 1, 0, _SESSION_MINUTES, 0)
 
 
 def _held(dte: int, strategy: Strategy) -> Held:
@@ -156,8 +195,26 @@ def _rolls(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     f"{account.id}, {tier.label}: max_hold ({rows.max_hold_sessions} sessions) ends a swing "
                     f"bought at {rows.swing_dte_max} DTE before it reaches {x.roll_dte_max} DTE: never rolls",
-                    is_error=False,
+                    # A tier the account may grow or shrink into is only worth a warning.
+                    is_error=tier is tier_of(settings, to_usd4(account.equity_usd)),
                 )
+
+
+def _events(settings: Settings) -> Iterator[Finding]:
+    """Find what is configured and cannot work as meant: exits before earnings, commands after the end."""
+    if settings.exits.event_exit and not settings.gates.earnings:
+        yield Finding(
+            "exits.event_exit without gates.earnings: a swing bought on the session before its earnings "
+            "leaves at once",
+            is_error=False,
+        )
+    for command in settings.operator:
+        if command.session > settings.world.sessions:
+            yield Finding(
+                f"operator: {command.level} in session {command.session} comes after the last of "
+                f"{settings.world.sessions}",
+                is_error=False,
+            )
 
 
 def _affordable(settings: Settings) -> Iterator[Finding]:

@@ -86,12 +86,14 @@ def _told(store: SqlStore, index: Index, found: str, what: Position | Order | Si
 
 def _position_story(store: SqlStore, index: Index, position: Position) -> list[Section]:
     ledger = index.ledger_of(position.account)
+    rolls = [r for r in ledger.rolls.values() if position.id in (r.position_id, r.successor_id)]
     life = Life(
         position=position,
         orders=[o for o in ledger.orders.values() if o.intent.position_id == position.id],
         events=inspection.events_of_position(store, position.id),
         marks=store.marks(position.id),
-        rolls=[r for r in ledger.rolls.values() if position.id in (r.position_id, r.successor_id)],
+        rolls=rolls,
+        roll_events=[v for r in rolls for v in store.events(position.account, key=r.position_id)],
         linked=_linked(position, ledger.positions.values()),
     )
     signal = store.signal(position.signal_id)
@@ -106,9 +108,7 @@ def _entry(store: SqlStore, index: Index, decision: Signal | Hold) -> Entry:
     verdicts = inspection.verdicts_on(store, decision.id) if isinstance(decision, Signal) else []
     return Entry(
         decision=decision,
-        features=inspection.features_then(
-            store, decision.ticker, decision.interval, until=decision.as_of
-        ),
+        features=inspection.features_then(store, decision.ticker, decision.interval, until=decision.as_of),
         news=reports.classifications(store, decision.ticker, until=decision.as_of, limit=_NEWS),
         verdicts=verdicts,
         trades_before={

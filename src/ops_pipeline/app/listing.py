@@ -54,11 +54,10 @@ def status_rows(store: SqlStore, accounts: Iterable[AccountId]) -> list[Row]:
     return rows
 
 
-def job_state(store: SqlStore, *, now: datetime | None) -> Row:
-    """Tell which jobs are silent too long at `now` (None: the newest instant of the run) and what failed."""
+def job_state(store: SqlStore) -> Row:
+    """Tell which jobs have been silent too long at the newest instant of the run, and what ever failed."""
     runs = store.last_job_runs()
-    newest = max((run.at for run in runs.values()), default=None)
-    at = now or newest
+    at = max((run.at for run in runs.values()), default=None)
     session = exchange_calendar().session_at(at) if at else None
     silent = [
         "/".join(part for part in row.key if part)
@@ -66,7 +65,7 @@ def job_state(store: SqlStore, *, now: datetime | None) -> Row:
         if at and session and is_silent(row.job, session=session, last=_last(runs.get(row.key)), now=at)
     ]
     _, failed = inspection.job_counts(store)
-    return {"rows": len(runs), "silent": silent, "failed_items": failed, "as_of": stamp(newest)}
+    return {"rows": len(runs), "silent": silent, "failed_items": failed, "as_of": stamp(at)}
 
 
 def _last(run: JobRun | None) -> datetime | None:
@@ -205,9 +204,7 @@ def _verdict(verdict: VerdictRow) -> Row:
 
 def event_rows(store: SqlStore, account: AccountId, key: str | None, limit: int) -> list[Row]:
     """Give the newest events in order, or all events of one order, position or symbol."""
-    events = (
-        store.events(account, key=key) if key else inspection.newest_events(store, account, limit=limit)
-    )
+    events = store.events(account, key=key) if key else inspection.newest_events(store, account, limit=limit)
     return [
         {
             "account": account,

@@ -40,13 +40,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """A position with its orders, events, sampled marks, rolls and the positions it is linked with."""
+    """A position with its orders, events, sampled marks, rolls and the positions it is linked with.
+
+    `events` are the position's own, `roll_events` those of the rolls it has part in.
+    """
 
     position: Position
     orders: Sequence[Order]
     events: Sequence[Event]
     marks: Sequence[PositionMark]
     rolls: Sequence[Roll]
+    roll_events: Sequence[Event]
     linked: Sequence[Position]
 
 
@@ -70,7 +74,7 @@ def tell_position(life: Life, entry: Entry | None) -> list[Section]:
         Section("Market seen (sampled)", story_life.market_rows(life.marks)),
         Section("Exits decided", story_life.decision_rows(life.events)),
         Section("Sales", story_life.sale_rows(position, life.orders, life.events)),
-        Section("Rolls", story_life.roll_rows(life.rolls, life.events)),
+        Section("Rolls", story_life.roll_rows(life.rolls, life.roll_events)),
         Section("Result", [story_life.result_row(position, life.events)]),
         Section("Related", _related(life, entry)),
     ]

@@ -105,7 +105,12 @@ def fill_rows(events: Iterable[e.Event]) -> list[Row]:
                 )
             case e.ContractsAdopted() as held:
                 rows.append(
-                    {"at": stamp(event.at), "side": "held before", "qty": held.qty, "price": dollars(held.price)}
+                    {
+                        "at": stamp(event.at),
+                        "side": "held before",
+                        "qty": held.qty,
+                        "price": dollars(held.price),
+                    }
                 )
     return rows
 
@@ -187,7 +192,7 @@ def _amount(match: "re.Match[str]") -> Usd4:
 
 
 def sale_rows(position: Position, orders: Iterable[Order], events: Iterable[e.Event]) -> list[Row]:
-    """Give what each sale took off: contracts, what was left, average price, gain on its share of the cost."""
+    """Give what each sale took off: contracts, what was left, average price, gain before fees."""
     filled = [event.body.fill for event in events if isinstance(event.body, e.FillBooked)]
     unit, left = position.contract.multiplier, position.bought
     rows: list[Row] = []
@@ -213,12 +218,12 @@ def sale_rows(position: Position, orders: Iterable[Order], events: Iterable[e.Ev
 
 
 def roll_rows(rolls: Iterable[Roll], events: Iterable[e.Event]) -> list[Row]:
-    """Give each roll's states in order; of another position's roll its newest state."""
+    """Give each roll with the states it went through, in order."""
     steps = [event for event in events if isinstance(event.body, e.RollAdvanced)]
     rows: list[Row] = []
     for roll in rolls:
         own = [v for v in steps if isinstance(v.body, e.RollAdvanced) and v.body.roll_id == roll.id]
-        states = " -> ".join(v.body.state for v in own if isinstance(v.body, e.RollAdvanced)) or roll.state
+        states = " -> ".join(v.body.state for v in own if isinstance(v.body, e.RollAdvanced))
         rows.append(
             {
                 "roll": roll.id,

@@ -2,12 +2,14 @@
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from ops_pipeline.adapters.recorded.frames import day_of, instant_of
 from ops_pipeline.domain.market import Bar, Interval
 from ops_pipeline.domain.units import Usd4, usd4_from_float
 from ops_pipeline.ports import Calendar
@@ -26,8 +28,10 @@ class RecordedBars:
         fine: Mapping[str, Sequence[Bar]],
         index: Sequence[tuple[date, float]],
         curve: Sequence[tuple[date, float]],
+        refused: Mapping[str, int],
     ) -> None:
         """Hold the series; `fine` are intraday bars of any length, for the spot alone."""
+        self.refused = refused
         self._series = series
         self._fine = fine
         self._index = index
@@ -46,6 +50,11 @@ class RecordedBars:
             if place and bars[place - 1].session == session:
                 return bars[place - 1]
         return None
+
+    def minute_ends(self) -> Sequence[datetime]:
+        """Give the ends of all names' minute bars, in order."""
+        minutes = [bars for (_, interval), bars in self._series.items() if interval is Interval.MINUTE]
+        return sorted({bar.end_at for bars in minutes for bar in bars})
 
     def closes(self) -> Mapping[tuple[str, date], Usd4]:
         """Give every daily close."""
@@ -66,9 +75,12 @@ class RecordedBars:
         return self._index[place - 1] if place else None
 
     def rate(self, session: date) -> float:
-        """Give the newest three-month yield by `session`, continuously compounded."""
+        """Give the newest three-month yield by `session`, continuously compounded.
+
+        Treasury yields are quoted as compounded twice a year.
+        """
         place = bisect_right(self._curve, session, key=lambda row: row[0])
-        return math.log1p(self._curve[place - 1][1]) if place else _FALLBACK_RATE
+        return 2.0 * math.log1p(0.5 * self._curve[place - 1][1]) if place else _FALLBACK_RATE
 
 
 def read_bars(
@@ -78,37 +90,64 @@ def read_bars(
     symbols: Sequence[str],
     first: date,
     last: date,
+    minutes_from: date,
 ) -> RecordedBars:
-    """Read daily and intraday bars of `symbols`, the index and the curve; later tables win."""
+    """Read daily and intraday bars of `symbols`, the index and the curve; later tables win.
+
+    Daily bars and the index from `first`, intraday bars from `minutes_from`.
+    """
     series: dict[tuple[str, Interval], list[Bar]] = {}
     index: dict[date, float] = {}
-    for table in tables["daily"]:
-        chosen = table.filter(pl.col("session").is_between(first, last))
-        for row in chosen.filter(pl.col("symbol") == _INDEX).collect().iter_rows(named=True):
-            index[row["session"]] = row["close"]
-        for bar in _daily(chosen.filter(pl.col("symbol").is_in(list(symbols))), calendar):
-            series.setdefault((bar.ticker, Interval.DAY), []).append(bar)
+    refused: Counter[str] = Counter()
     for table in tables["index"]:
-        for row in table.filter(pl.col("date").is_between(first, last)).collect().iter_rows(named=True):
-            index.setdefault(row["date"], row["close"])
+        dated = table.select(session=day_of(table, "date"), close=pl.col("close"))
+        index |= _index_closes(dated, first, last)
+    for table in tables["daily"]:
+        chosen = table.with_columns(session=day_of(table, "session"))
+        chosen = chosen.filter(pl.col("session").is_between(first, last))
+        index |= _index_closes(chosen.filter(pl.col("symbol") == _INDEX), first, last)
+        for bar in _daily(chosen.filter(pl.col("symbol").is_in(list(symbols))), calendar, refused):
+            series.setdefault((bar.ticker, Interval.DAY), []).append(bar)
     fine: dict[str, list[Bar]] = {}
     for table in tables["bars"]:
-        _add_fine(table, fine, series, calendar=calendar, symbols=symbols)
+        timed = table.with_columns(ts=instant_of(table, "ts")).filter(
+            pl.col("symbol").is_in(list(symbols)),
+            pl.col("ts").dt.convert_time_zone("America/New_York").dt.date().is_between(minutes_from, last),
+        )
+        _add_fine(timed, fine, series, calendar=calendar, refused=refused)
     return RecordedBars(
         {key: _in_order(bars) for key, bars in series.items()},
         {name: _in_order(bars) for name, bars in fine.items()},
         sorted(index.items()),
         _curve(tables["rates"]),
+        dict(refused),
     )
 
 
-def _daily(table: pl.LazyFrame, calendar: Calendar) -> list[Bar]:
+def _index_closes(table: pl.LazyFrame, first: date, last: date) -> dict[date, float]:
+    rows = table.filter(pl.col("session").is_between(first, last), pl.col("close") > 0)
+    return dict(rows.select("session", "close").collect().iter_rows())
+
+
+def _daily(table: pl.LazyFrame, calendar: Calendar, refused: Counter[str]) -> list[Bar]:
     found = []
     for row in table.collect().iter_rows(named=True):
         session = calendar.session_on(row["session"])
-        if session is not None and row["close"]:
+        if session is not None and _is_sound(row, refused):
             found.append(_bar(row, Interval.DAY, session.date, session.close_at))
     return found
+
+
+def _is_sound(row: Mapping[str, Any], refused: Counter[str]) -> bool:
+    prices = (row["low"], row["open"], row["close"], row["high"])
+    if not all(isinstance(price, float | int) and price > 0 for price in prices):
+        refused["a bar without a price"] += 1
+        return False
+    low, opened, closed, high = prices
+    if not low <= min(opened, closed) <= max(opened, closed) <= high:
+        refused["a bar whose close or open lies outside its range"] += 1
+        return False
+    return True
 
 
 def _add_fine(
@@ -117,15 +156,15 @@ def _add_fine(
     series: dict[tuple[str, Interval], list[Bar]],
     *,
     calendar: Calendar,
-    symbols: Sequence[str],
+    refused: Counter[str],
 ) -> None:
     """Add intraday bars; those of one minute are a series of their own, longer ones tell the spot only."""
-    rows = table.filter(pl.col("symbol").is_in(list(symbols))).sort("symbol", "ts").collect()
+    rows = table.sort("symbol", "ts").collect()
     for (name,), part in rows.group_by("symbol", maintain_order=True):
         step = _step_of(part["ts"])
         for row in part.iter_rows(named=True):
             session = calendar.session_at(row["ts"])
-            if session is None or not row["close"] or not session.is_open(row["ts"]):
+            if session is None or not session.is_open(row["ts"]) or not _is_sound(row, refused):
                 continue
             bar = _bar(row, Interval.MINUTE, session.date, row["ts"] + step)
             fine.setdefault(str(name), []).append(bar)

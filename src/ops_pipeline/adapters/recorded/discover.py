@@ -1,11 +1,12 @@
 """Finds recorded tables by their columns, wherever they lie and whatever they are called. Shell."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from ops_pipeline.adapters.recorded.lean import LeanZip, scan_zip
 from ops_pipeline.domain.errors import MissingDataError
 
 # Columns that make a table one of a kind; the first kind whose columns are all there wins. A table of
@@ -26,15 +27,19 @@ KINDS: Mapping[str, frozenset[str]] = {
     "rates": frozenset({"family", "date", "tenor", "yield_pct"}),
 }
 _ARCHIVES = (".zip", ".gz")
+# Index options are European and settle in cash: nothing here may trade them.
+_EUROPEAN = frozenset({"quotedate", "underlying_last", "symbol", "right", "expiry", "strike", "bid", "ask"})
 _INDEX_COLUMNS = frozenset({"date", "open", "high", "low", "close"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Tables by kind, and the tables and archives that are none of them."""
+    """Tables by kind, LEAN zips, chains that may not be traded here, and what is none of these."""
 
-    tables: Mapping[str, Sequence[pl.LazyFrame]]
-    ignored: Sequence[str] = field(default_factory=list)
+    tables: Mapping[str, list[pl.LazyFrame]]
+    zips: list[LeanZip]
+    not_traded: list[str]
+    ignored: list[str]
 
 
 def discover(folders: Sequence[Path]) -> Found:
@@ -42,19 +47,30 @@ def discover(folders: Sequence[Path]) -> Found:
 
     A file that says it is a table and cannot be read raises MissingDataError that names it.
     """
-    tables: dict[str, list[pl.LazyFrame]] = {kind: [] for kind in (*KINDS, "index")}
-    ignored: list[str] = []
+    found = Found({kind: [] for kind in (*KINDS, "index")}, [], [], [])
     for folder in folders:
         for path in _files(folder):
-            frame = _scan(path)
-            kind = None if frame is None else _kind_of(frozenset(frame.collect_schema().names()))
-            if frame is None and path.suffix not in _ARCHIVES:
-                continue
-            if frame is None or kind is None:
-                ignored.append(path.relative_to(folder).as_posix())
-            else:
-                tables[kind].append(frame)
-    return Found(tables, ignored)
+            _sort_in(found, path, path.relative_to(folder).as_posix())
+    return found
+
+
+def _sort_in(found: Found, path: Path, name: str) -> None:
+    if path.suffix == ".zip" and (zipped := scan_zip(path)) is not None:
+        found.zips.append(zipped)
+        return
+    frame = _scan(path)
+    if frame is None:
+        if path.suffix in _ARCHIVES:
+            found.ignored.append(name)
+        return
+    columns = frozenset(frame.collect_schema().names())
+    kind = _kind_of(columns)
+    if kind is not None:
+        found.tables[kind].append(frame)
+    elif columns >= _EUROPEAN:
+        found.not_traded.append(name)
+    else:
+        found.ignored.append(name)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -8,11 +8,13 @@ import polars as pl
 
 _INSTANT = pl.Datetime("us", "UTC")
 # The one layout; prices are Usd4. `close` tells that the rows are the session's closing snapshot,
-# `true_spot` that the spot belongs to the quotes, `traded` when the contract last traded.
+# `day_file` that they come from end-of-day files, `true_spot` that the spot belongs to the quotes,
+# `traded` when the contract last traded.
 LAYOUT: Mapping[str, pl.DataType] = {
     "underlying": pl.String(),
     "asof": _INSTANT,
     "close": pl.Boolean(),
+    "day_file": pl.Boolean(),
     "true_spot": pl.Boolean(),
     "spot": pl.Int64(),
     "expiry": pl.Date(),
@@ -71,7 +73,8 @@ def chain_rows(
             refused[reason] = rows.height - sound.height
         rows = sound
     return ChainRows(
-        rows.unique(subset=["underlying", "asof", *CONTRACT], keep="last", maintain_order=True), refused
+        rows.unique(subset=["underlying", "asof", "day_file", *CONTRACT], keep="last", maintain_order=True),
+        refused,
     )
 
 
@@ -106,9 +109,13 @@ def _usd4(name: str) -> pl.Expr:
 def _laid_out(frame: pl.LazyFrame, given: Mapping[str, pl.Expr]) -> pl.LazyFrame:
     """Add what the layouts name alike; what a table has not is null."""
     names = frame.collect_schema().names()
-    prices = {name: _usd4(name) for name in ("spot", "strike", "bid", "ask") if name in names}
-    numbers = {name: pl.col(name) for name in LAYOUT if name in names and name not in prices}
-    columns = {**numbers, **prices, **given}
+    prices: dict[str, pl.Expr] = {
+        name: _usd4(name) for name in ("spot", "strike", "bid", "ask") if name in names
+    }
+    numbers: dict[str, pl.Expr] = {
+        name: pl.col(name) for name in LAYOUT if name in names and name not in prices
+    }
+    columns: dict[str, pl.Expr] = {"day_file": pl.lit(value=False), **numbers, **prices, **given}
     if "iv" in columns:
         iv = columns["iv"].cast(pl.Float64())
         columns["iv"] = pl.when(iv > _LEAST_IV).then(iv).otherwise(None)
@@ -170,7 +177,7 @@ def _captures(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _unspotted(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Captures without a spot of their own time: call and put mids tell it, by parity."""
+    """Give captures that have no spot of their own time the one their call and put mids tell, by parity."""
     rows = _captures(frame.with_columns(spot=pl.lit(None, dtype=pl.Float64())))
     mid = pl.when((pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid"))).then(
         (pl.col("bid") + pl.col("ask")) / 2
@@ -186,7 +193,7 @@ def _unspotted(frame: pl.LazyFrame) -> pl.LazyFrame:
     spots = nearest.select(*capture, parity=(pl.col("strike") + pl.col("gap")).round(0).cast(pl.Int64()))
     joined = rows.join(spots, on=capture, how="left", maintain_order="left")
     known = joined.with_columns(spot=pl.col("parity"), true_spot=pl.col("parity").is_not_null())
-    return known.select(LAYOUT)
+    return known.select(*LAYOUT)
 
 
 def _greeks(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -219,6 +226,7 @@ def _closing(frame: pl.LazyFrame) -> pl.LazyFrame:
             "underlying": pl.col("ticker"),
             "asof": _from_new_york(at_close),
             "close": pl.lit(value=True),
+            "day_file": pl.lit(value=True),
             "true_spot": pl.lit(value=True),
             "expiry": day_of(frame, "expiry"),
             "right": _right("right"),

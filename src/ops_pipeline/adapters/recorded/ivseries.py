@@ -6,6 +6,8 @@ from datetime import date
 
 import polars as pl
 
+from ops_pipeline.ports import Calendar
+
 _DAYS = 30
 _PERCENT = 100.0
 
@@ -29,6 +31,40 @@ def thirty_day_ivs(
             iv = _at_thirty_days(session, part.iter_rows(named=True))
             if iv is not None:
                 found.setdefault(str(symbol), {})[session] = round(iv, 9)
+    return found
+
+
+def quoted_ivs(rows: pl.DataFrame, *, calendar: Calendar) -> dict[str, dict[date, float]]:
+    """Give {symbol: {session: IV}} from each session's last chain whose own spot is known.
+
+    The same reading as without quotes, from two-sided uncrossed quotes within 10 % of the spot.
+    """
+    near = rows.filter(
+        pl.col("true_spot"),
+        pl.col("bid") > 0,
+        pl.col("ask") >= pl.col("bid"),
+        pl.col("iv").is_not_null(),
+        (pl.col("strike") - pl.col("spot")).abs() * 10 <= pl.col("spot"),
+    )
+    last = near.filter(pl.col("asof") == pl.col("asof").max().over("underlying", "session"))
+    columns = ["underlying", "session", "expiry", "strike", "spot", "iv"]
+    calls = last.filter(pl.col("right") == "C").select(columns)
+    puts = last.filter(pl.col("right") == "P").select(*columns[:4], p_iv="iv")
+    pairs = calls.join(puts, on=columns[:4]).sort(columns[:4])
+    found: dict[str, dict[date, float]] = {}
+    for (symbol, session), part in pairs.group_by("underlying", "session", maintain_order=True):
+        if calendar.session_on(session) is None:
+            continue
+        rows_of_day = part.select(
+            "expiry",
+            "strike",
+            underlying="spot",
+            c_iv=pl.col("iv") * _PERCENT,
+            p_iv=pl.col("p_iv") * _PERCENT,
+        )
+        iv = _at_thirty_days(session, rows_of_day.iter_rows(named=True))
+        if iv is not None:
+            found.setdefault(str(symbol), {})[session] = round(iv, 9)
     return found
 
 

@@ -1,10 +1,10 @@
-"""Reads LEAN zips, known by their entries' names: minute bars, option quotes, volume, open interest. Shell."""
+"""Reads LEAN zips, known by their entries' names: minute bars, option quotes, volume, interest. Shell."""
 
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,10 @@ from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.ports import Calendar
 
 _ENTRY = re.compile(
-    r"(?:(?P<day>\d{8})_)?(?P<name>[a-z.]+)_(?:(?P<step>minute)_)?(?P<kind>trade|quote|openinterest)"
-    r"(?:_american_(?P<right>call|put)_(?P<strike>\d+)_(?P<expiry>\d{8}))?\.csv"
+    r"(?:(?P<day>@)_)?(?P<name>[a-z.]+)_(?:(?P<step>minute)_)?(?P<kind>trade|quote|openinterest)"
+    r"(?:_american_(?P<right>call|put)_(?P<strike>\d+)_(?P<expiry>@))?\.csv".replace(
+        "@", r"\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    )
 )
 _TRADE = ("open", "high", "low", "close", "volume")
 _QUOTE = ("bo", "bh", "bl", "bid", "bid_size", "ao", "ah", "al", "ask", "ask_size")
@@ -86,7 +88,7 @@ def read_zips(
     chosen = [zipped for zipped in zips if symbols is None or zipped.name in symbols]
     frames: dict[tuple[str, bool], list[pl.DataFrame]] = {}
     for zipped in chosen:
-        entries = [e for e in zipped.entries if e.day is None or first <= e.day <= last]
+        entries = [entry for entry in zipped.entries if _may_lie_in(entry, first, last)]
         if entries:
             rows = _rows(zipped.path, entries).filter(pl.col("session").is_between(first, last))
             frames.setdefault((entries[0].kind, entries[0].right is not None), []).append(rows)
@@ -125,8 +127,14 @@ def _entry(file: str) -> Entry | None:
     )
 
 
+def _may_lie_in(entry: Entry, first: date, last: date) -> bool:
+    if entry.day is not None:
+        return first <= entry.day <= last
+    return entry.expiry is None or entry.expiry >= first
+
+
 def _date(text: str | None) -> date | None:
-    return datetime.strptime(text, "%Y%m%d").date() if text else None  # noqa: DTZ007 - a day has no zone
+    return date(int(text[:4]), int(text[4:6]), int(text[6:])) if text else None
 
 
 def _rows(path: Path, entries: Sequence[Entry]) -> pl.DataFrame:
@@ -196,6 +204,7 @@ def _chains(
     given = {
         "expiry": pl.col("expiry").replace_strict(last_days, default=None, return_dtype=pl.Date()),
         "close": pl.lit(value=False),
+        "day_file": pl.lit(value=False),
         "true_spot": pl.col("spot").is_not_null(),
     }
     columns = {name: pl.col(name) for name in LAYOUT if name in rows.columns} | given
@@ -217,9 +226,7 @@ def _with_volume(rows: pl.DataFrame, trades: pl.DataFrame | None) -> pl.DataFram
         return rows
     so_far = trades.sort("asof").with_columns(pl.col("volume").cum_sum().over("session", *_LEG))
     columns = ["asof", "session", *_LEG, "volume"]
-    joined = rows.join_asof(
-        so_far.select(columns), on="asof", by=["session", *_LEG], check_sortedness=False
-    )
+    joined = rows.join_asof(so_far.select(columns), on="asof", by=["session", *_LEG], check_sortedness=False)
     covered = trades.select("session", "underlying").unique().with_columns(covered=pl.lit(value=True))
     joined = joined.join(covered, on=["session", "underlying"], how="left", maintain_order="left")
     volume = pl.when(pl.col("covered")).then(pl.col("volume").fill_null(0)).otherwise(None)

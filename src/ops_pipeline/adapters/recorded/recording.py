@@ -7,12 +7,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from ops_pipeline.adapters.recorded import bars as recorded_bars
 from ops_pipeline.adapters.recorded.discover import discover
 from ops_pipeline.adapters.recorded.frames import chain_rows
 from ops_pipeline.adapters.recorded.headlines import read_news
-from ops_pipeline.adapters.recorded.ivseries import thirty_day_ivs
-from ops_pipeline.adapters.recorded.snapshots import Snapshots, build_snapshots
+from ops_pipeline.adapters.recorded.ivseries import quoted_ivs, thirty_day_ivs
+from ops_pipeline.adapters.recorded.lean import read_zips
+from ops_pipeline.adapters.recorded.snapshots import Snapshot, Snapshots, Wanted, build_snapshots, root_of
 from ops_pipeline.domain.instruments import Right, parse_occ
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, OptionQuote, SpotQuote
 from ops_pipeline.domain.news import NewsItem
@@ -24,6 +27,7 @@ _IV_SOURCE = "chains"
 _INDEX = "^VIX"
 _NEWS_BEFORE = timedelta(days=7)
 _DAYS_BEFORE = timedelta(days=500)
+_IVS_BEFORE = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +36,17 @@ class Coverage:
 
     sessions: int
     instants: int
+    minutes: int
     chains: Mapping[str, int]
     without_chains: tuple[str, ...]
+    without_spot: Mapping[str, int]
+    frozen: Mapping[str, int]
     without_daily_bars: tuple[str, ...]
     iv_readings_before: Mapping[str, int]
     news_items: int
     quote_sizes: bool
+    refused_rows: Mapping[str, int]
+    not_traded: tuple[str, ...]
     ignored_files: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -67,16 +76,22 @@ class Recording:
         self._news = news
         self._ivs = ivs
         self._calendar = calendar
+        self._names = {root_of(name): name for name in snapshots.names}
+        self._instants = sorted({*snapshots.instants, *bars.minute_ends()})
 
     def spot(self, ticker: str, *, now: datetime) -> SpotQuote | None:
-        """Give the spot of the newest snapshot of the session, else of its newest bar; None: neither."""
+        """Give the newest price of the session: its newest snapshot's or bar's; None: neither."""
         session = self._calendar.session_at(now)
         if session is None:
             return None
         snapshot = self._snapshots.newest(ticker, now=now, session=session.date)
-        if snapshot is not None and snapshot.spot is not None:
-            return SpotQuote(ticker=ticker, price=snapshot.spot, at=snapshot.asof)
         bar = self._bars.newest(ticker, session=session.date, now=now)
+        if (
+            snapshot is not None
+            and snapshot.spot is not None
+            and (bar is None or bar.end_at <= snapshot.instant)
+        ):
+            return SpotQuote(ticker=ticker, price=snapshot.spot, at=snapshot.asof)
         return SpotQuote(ticker=ticker, price=bar.close, at=bar.end_at) if bar else None
 
     def bars(self, ticker: str, *, interval: Interval, after: datetime, now: datetime) -> Sequence[Bar]:
@@ -91,11 +106,7 @@ class Recording:
         snapshot = self._snapshots.newest(ticker, now=now, session=session.date if session else None)
         if snapshot is None or snapshot.spot is None:
             return None
-        chosen = {
-            occ: pair
-            for occ, pair in self._snapshots.contents(snapshot).items()
-            if first <= pair[0].expiration <= last and right in (None, pair[0].right)
-        }
+        chosen = self._snapshots.pairs(snapshot, Wanted(first, last, right))
         return Chain(
             underlying=ticker,
             at=snapshot.instant,
@@ -109,11 +120,12 @@ class Recording:
         session = self._calendar.session_at(now)
         found: dict[Occ, OptionQuote] = {}
         for occ in occs:
-            name = parse_occ(occ).underlying
+            asked = parse_occ(occ)
+            name = self._names.get(asked.underlying, asked.underlying)
             snapshot = self._snapshots.newest(name, now=now, session=session.date if session else None)
-            pair = self._snapshots.contents(snapshot).get(occ) if snapshot is not None else None
-            if pair is not None:
-                found[occ] = pair[1]
+            if snapshot is not None:
+                wanted = Wanted(asked.expiration, asked.expiration, asked.right, asked.strike)
+                found |= {key: pair[1] for key, pair in self._snapshots.pairs(snapshot, wanted).items()}
         return found
 
     def iv_history(self, ticker: str, *, before: date, limit: int) -> Sequence[IvReading]:
@@ -146,9 +158,9 @@ class Recording:
         return 0.0
 
     def next_instant(self, now: datetime) -> datetime | None:
-        """Give the next recorded instant after `now`."""
-        place = bisect_right(self._snapshots.instants, now)
-        return self._snapshots.instants[place] if place < len(self._snapshots.instants) else None
+        """Give the next instant after `now` at which a chain was captured or a minute ended."""
+        place = bisect_right(self._instants, now)
+        return self._instants[place] if place < len(self._instants) else None
 
     def fetch(self, *, since: datetime, now: datetime) -> Sequence[NewsItem]:
         """Give items published in (since, now], oldest first: publication stands for first seen."""
@@ -170,24 +182,40 @@ def open_recording(
     Files are known by their columns alone. An unreadable table raises MissingDataError.
     """
     found = discover(directories)
-    rows = chain_rows(found.tables, symbols=symbols, first=first, last=last)
+    tables = dict(found.tables)
+    lean = read_zips(found.zips, symbols=symbols, first=first, last=last, calendar=calendar)
+    if lean is not None:
+        tables |= {"bars": [*tables["bars"], lean.bars], "laid_out": [lean.chains]}
+    chains = chain_rows(tables, symbols=symbols, first=first, last=last)
     sessions = {session.date: session for session in calendar.between(first, last)}
-    names = tuple(symbols) if symbols else tuple(sorted(rows["underlying"].unique().to_list()))
+    names = tuple(symbols or _names(chains.rows, tables["bars"]))
     bars = recorded_bars.read_bars(
-        found.tables, calendar=calendar, symbols=names, first=first - _DAYS_BEFORE, last=last
+        tables, calendar=calendar, symbols=names, first=first - _DAYS_BEFORE, last=last, minutes_from=first
     )
-    snapshots = Snapshots(build_snapshots(rows, sessions=sessions, closes=bars.closes()))
-    news = read_news(found.tables["news"], symbols=names, first=first - _NEWS_BEFORE, last=last)
-    ivs = thirty_day_ivs(found.tables["ivs"], symbols=names, before=first)
+    built = build_snapshots(chains.rows, sessions=sessions, closes=bars.closes())
+    snapshots = Snapshots(built)
+    posts = [*tables["news"], *tables["posts"]]
+    news = read_news(posts, symbols=names, first=first - _NEWS_BEFORE, last=last)
+    ivs = _iv_readings(tables, names, calendar=calendar, first=first)
+    outside = chains.rows.height - sum(item.rows.height for item in built)
     coverage = Coverage(
         sessions=len(sessions),
         instants=len(snapshots.instants),
+        minutes=len(bars.minute_ends()),
         chains={name: len(snapshots.of(name)) for name in snapshots.names},
         without_chains=tuple(name for name in names if not snapshots.of(name)),
+        without_spot={name: count for name in names if (count := _unspotted(snapshots.of(name)))},
+        frozen={name: count for name in names if (count := _frozen(snapshots.of(name)))},
         without_daily_bars=tuple(name for name in names if not bars.has_days(name)),
         iv_readings_before={name: len(ivs.get(name, {})) for name in names},
         news_items=len(news),
-        quote_sizes=bool(rows["bid_size"].is_not_null().any()),
+        quote_sizes=bool(chains.rows["bid_size"].is_not_null().any()),
+        refused_rows={
+            **chains.refused,
+            **bars.refused,
+            **({"outside its session": outside} if outside else {}),
+        },
+        not_traded=tuple(found.not_traded),
         ignored_files=tuple(found.ignored),
     )
     return Recording(
@@ -199,3 +227,31 @@ def open_recording(
         symbols=names,
         coverage=coverage,
     )
+
+
+def _names(rows: pl.DataFrame, bars: Sequence[pl.LazyFrame]) -> list[str]:
+    """Give the names that have chains, or where nothing has, those that have intraday bars."""
+    found = rows["underlying"].unique().sort().to_list()
+    if found or not bars:
+        return [str(name) for name in found]
+    listed = pl.concat([table.select(pl.col("symbol").cast(pl.String())) for table in bars])
+    return [str(name) for name in listed.unique().sort("symbol").collect()["symbol"]]
+
+
+def _iv_readings(
+    tables: Mapping[str, Sequence[pl.LazyFrame]], names: Sequence[str], *, calendar: Calendar, first: date
+) -> Mapping[str, Mapping[date, float]]:
+    """Give the IV of each session before `first`: from chains with quotes where they have one."""
+    since = first - _IVS_BEFORE
+    earlier = chain_rows(tables, symbols=names, first=since, last=first - timedelta(days=1))
+    without = thirty_day_ivs(tables["ivs"], symbols=names, before=first)
+    with_quotes = quoted_ivs(earlier.rows, calendar=calendar)
+    return {name: {**without.get(name, {}), **with_quotes.get(name, {})} for name in names}
+
+
+def _unspotted(snapshots: Sequence[Snapshot]) -> int:
+    return sum(snapshot.spot is None for snapshot in snapshots)
+
+
+def _frozen(snapshots: Sequence[Snapshot]) -> int:
+    return sum(snapshot.frozen for snapshot in snapshots)

@@ -22,6 +22,7 @@ _COLUMNS = (
     *CONTRACT, "bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma",
     "theta", "vega",
 )  # fmt: skip
+_ONE_SNAPSHOT = ("underlying", "session", "asof", "close", "day_file")
 _NICKEL_BELOW: Usd4 = 30_000
 
 Pair = tuple[OptionContract, OptionQuote]
@@ -40,6 +41,7 @@ class Snapshot:
     session: date
     spot: Usd4 | None
     frozen: bool
+    day_file: bool
     rows: pl.DataFrame
 
 
@@ -56,7 +58,7 @@ class Snapshots:
     """All snapshots of a recording, in time order by name."""
 
     def __init__(self, snapshots: Iterable[Snapshot]) -> None:
-        """Index them; of one instant's the live one with the latest quotes stands."""
+        """Index them; of a name's at one instant a live one, then an intraday one, then the latest stands."""
         self._by_name: dict[str, list[Snapshot]] = {}
         for snapshot in sorted(snapshots, key=_order):
             found = self._by_name.setdefault(snapshot.underlying, [])
@@ -132,8 +134,8 @@ def build_snapshots(
     Rows of before the open or of no session are left out.
     """
     found: list[tuple[str, datetime, bool, Session, pl.DataFrame]] = []
-    for key, part in rows.group_by("underlying", "session", "asof", "close", maintain_order=True):
-        name, day, asof, closing = key
+    for key, part in rows.group_by(*_ONE_SNAPSHOT, maintain_order=True):
+        name, day, asof, closing, _ = key
         session = sessions.get(day)
         if session is not None and asof >= session.open_at:
             ends = bool(closing) or asof > session.close_at
@@ -147,6 +149,7 @@ def build_snapshots(
             session=session.date,
             spot=_spot(part, closes.get((name, session.date)), asof=asof, ends=ends, session=session),
             frozen=_is_frozen(part, session),
+            day_file=part["day_file"][0],
             rows=part,
         )
         for name, asof, ends, session, part in found
@@ -154,13 +157,13 @@ def build_snapshots(
 
 
 def _order(snapshot: Snapshot) -> tuple[Any, ...]:
-    return (snapshot.underlying, snapshot.instant, not snapshot.frozen, snapshot.asof)
+    return (snapshot.underlying, snapshot.instant, not snapshot.frozen, not snapshot.day_file, snapshot.asof)
 
 
 def _spot(
     part: pl.DataFrame, close: Usd4 | None, *, asof: datetime, ends: bool, session: Session
 ) -> Usd4 | None:
-    """Give the spot the quotes belong to: at the close the daily one, for the rows' is an after-hours price."""
+    """Give the spot the quotes belong to: at the close the daily one, not an after-hours price."""
     at_close = ends and session.close_at - asof <= _SAME_CAPTURE
     if at_close and close is not None:
         return close

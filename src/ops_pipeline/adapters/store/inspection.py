@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, bindparam, func, select
+from sqlalchemy import BindParameter, Column, Select, Table, bindparam, func, select
 
 from ops_pipeline.adapters.store import rows as r
 from ops_pipeline.adapters.store import schema as s
@@ -20,18 +20,23 @@ from ops_pipeline.domain.signals import Hold, Signal
 
 _MOST = bindparam("most", type_=NUMBER)
 _UNTIL = bindparam("until_us", type_=NUMBER)
-_OF = bindparam("of")
+_OF: BindParameter[str] = bindparam("of")
 _SG, _V, _J, _F, _E = t.SIGNALS.c, t.VERDICTS.c, t.JOB_RUNS.c, t.FEATURES.c, s.EVENT.c
 
 
 def _beginning(column: Column[Any], table: Table) -> Select[Any]:
     size = bindparam("size", type_=NUMBER)
-    return select(table).where(func.substr(column, 1, size) == bindparam("start")).order_by(column).limit(_MOST)
+    return (
+        select(table).where(func.substr(column, 1, size) == bindparam("start")).order_by(column).limit(_MOST)
+    )
 
 
 _DECISIONS = _beginning(_SG.id, t.SIGNALS)
 _OF_TICKER = (
-    select(t.SIGNALS).where(_SG.ticker == _OF, _SG.action == "SIGNAL").order_by(_SG.as_of_us.desc()).limit(_MOST)
+    select(t.SIGNALS)
+    .where(_SG.ticker == _OF, _SG.action == "SIGNAL")
+    .order_by(_SG.as_of_us.desc())
+    .limit(_MOST)
 )
 _VERDICTS_OF_ACCOUNT = (
     select(t.VERDICTS).where(_V.account == _OF).order_by(_V.at_us.desc(), _V.signal_id).limit(_MOST)
@@ -43,6 +48,11 @@ _VERDICTS_SAYING = (
     .limit(1)
 )
 _VERDICTS_ON = select(t.VERDICTS).where(_V.signal_id == _OF).order_by(_V.account)
+_PRICED_VERDICTS = (
+    select(t.VERDICTS)
+    .where(_V.numbers.like('%"unit_cost"%') | _V.reason.like("budget_too_small%"))
+    .order_by(_V.account, _V.ticker, _V.at_us)
+)
 _FEATURES_THEN = (
     select(t.FEATURES)
     .where(_F.ticker == _OF, _F.interval == bindparam("of_interval"), _F.as_of_us <= _UNTIL)
@@ -54,7 +64,6 @@ _NEWEST_EVENTS = select(s.EVENT).where(_E.account == _OF).order_by(_E.seq.desc()
 _EVENTS_OF_KIND = select(s.EVENT).where(_E.account == _OF, _E.kind == bindparam("of_kind")).order_by(_E.seq)
 _FAILED_RUNS = select(t.JOB_RUNS).where(_J.failed > 0).order_by(_J.at_us, _J.job).limit(_MOST)
 _COUNTS = select(func.count(), func.coalesce(func.sum(_J.failed), 0)).select_from(t.JOB_RUNS)
-_NEWEST = select(func.max(_J.at_us))
 
 
 def decisions_beginning(store: SqlStore, start: str, *, limit: int) -> list[Signal | Hold]:
@@ -87,6 +96,11 @@ def verdict_saying(store: SqlStore, *, gates: str = "", numbers: str = "") -> Ve
     """Give the first verdict, approved ones first, whose stored gates and numbers contain these texts."""
     rows = store.database.dicts(_VERDICTS_SAYING, gates=f"%{gates}%", numbers=f"%{numbers}%")
     return r.VERDICT.value(rows[0]) if rows else None
+
+
+def priced_verdicts(store: SqlStore) -> list[VerdictRow]:
+    """Give the verdicts that got as far as a contract's price, by account, ticker and time."""
+    return [r.VERDICT.value(row) for row in store.database.dicts(_PRICED_VERDICTS)]
 
 
 def features_then(store: SqlStore, ticker: str, interval: Interval, *, until: datetime) -> FeatureRow | None:
@@ -122,9 +136,3 @@ def job_counts(store: SqlStore) -> tuple[int, int]:
     """Count stored job runs, and the items that failed in all of them."""
     runs, failed = store.database.rows(_COUNTS)[0]
     return int(runs), int(failed)
-
-
-def newest_instant(store: SqlStore) -> datetime | None:
-    """Give the instant of the newest job run; None where nothing ever ran."""
-    newest = store.database.rows(_NEWEST)[0][0]
-    return None if newest is None else r.instant(int(newest))

@@ -1,11 +1,12 @@
 """`ops config check` and `ops symbols check`: what the settings are and what they can do. Shell."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ops_pipeline.app.cli import shared
+from ops_pipeline.app.cli import shared, tables
+from ops_pipeline.app.cli.opening import opened
 
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 symbols_app = typer.Typer(help="Look at the universe.", no_args_is_help=True)
@@ -21,14 +22,12 @@ def config_check(
     from ops_pipeline.app.checks import check_settings
     from ops_pipeline.app.cli.running import shipped
     from ops_pipeline.app.settings import load_settings
+    from ops_pipeline.app.settings_table import setting_rows
 
-    settings = load_settings(file or shipped("demo.toml"))
+    path = file or shipped("demo.toml")
+    settings = load_settings(path)
     findings = check_settings(settings)
-    defaults = _flat(load_settings().model_dump(mode="json"))
-    rows = [
-        {"key": key, "value": value, "default": defaults.get(key), "differs": value != defaults.get(key)}
-        for key, value in _flat(settings.model_dump(mode="json")).items()
-    ]
+    rows = list(setting_rows(settings))
     shown = [row for row in rows if row["differs"]] if changed else rows
     errors = [finding.text for finding in findings if finding.is_error]
     warnings = [finding.text for finding in findings if not finding.is_error]
@@ -36,36 +35,40 @@ def config_check(
         hashed = settings.fingerprint()
         shared.print_json({"hash": hashed, "settings": shown, "errors": errors, "warnings": warnings})
     else:
-        shared.print_rows(shown, title=f"Settings {settings.fingerprint()}", as_json=False)
-        for kind, texts in (("error", errors), ("warning", warnings)):
+        tables.print_table(
+            [{**row, "differs": "*" if row["differs"] else ""} for row in shown], title=str(path)
+        )
+        tables.say(f"\nprofile {settings.profile}, hash {settings.fingerprint()}")
+        for kind, texts, style in (("error", errors, "red"), ("warning", warnings, "yellow")):
             for text in texts:
-                shared.console.print(f"{kind}: {text}", markup=False)
+                tables.say(f"{kind}: {text}", style=style)
         if not findings:
-            shared.console.print("every cross-check passes")
+            tables.say("every cross-check passes", style="green")
     if errors:
         raise typer.Exit(shared.USAGE)
 
 
 @symbols_app.command("check")
 def symbols_check(
-    config: shared.Config = None, account: shared.Account = None, as_json: shared.Json = False
+    config: shared.Config = None,
+    account: shared.Account = None,
+    home: shared.Home = shared.DEFAULT_HOME,
+    run_id: shared.RunId = None,
+    as_json: shared.Json = False,
 ) -> None:
-    """Show which account can afford which symbol of the simulated market."""
-    from ops_pipeline.app.affordability import affordability
+    """Show which account can afford which symbol: of the simulated market, or with --run as a run saw it."""
+    from ops_pipeline.app.affordability import affordability, affordability_seen
     from ops_pipeline.app.cli.running import shipped
     from ops_pipeline.app.settings import load_settings
 
-    settings = load_settings(config or shipped("demo.toml"))
-    rows = [row for row in affordability(settings) if account in (None, row["account"])]
-    shared.print_rows(rows, title="Affordable swings (dollars)", as_json=as_json)
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Spell a nested tree as dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
+    if run_id is not None:
+        with opened(home, run_id) as (store, _):
+            rows = affordability_seen(store)
+        title, empty = "Affordable as the run saw it", "no verdict got as far as a price; see `ops verdicts`"
+    else:
+        rows = affordability(load_settings(config or shipped("demo.toml")))
+        title, empty = "Affordable swings", "no symbol configured"
+    rows = [row for row in rows if account in (None, row["account"])]
+    barred = [f"{row['account']} {row['symbol']}" for row in rows if not row["affordable"]]
+    note = f"out of reach: {', '.join(barred)}" if barred else "every symbol is within reach"
+    tables.print_listing(rows, title=title, as_json=as_json, empty=empty, note=note)

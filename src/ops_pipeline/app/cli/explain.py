@@ -13,7 +13,9 @@ _HIDDEN = {"Orders": ("purpose", "side", "sent")}
 def explain(
     wanted: Annotated[
         str,
-        typer.Argument(metavar="ID", help="Signal, order or position id (its beginning is enough), or a ticker."),
+        typer.Argument(
+            metavar="ID", help="Signal, order or position id (its beginning is enough), or a ticker."
+        ),
     ],
     home: shared.Home = shared.DEFAULT_HOME,
     run_id: shared.RunId = None,

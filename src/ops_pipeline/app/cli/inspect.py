@@ -1,4 +1,4 @@
-"""Commands that list a run's rows: positions, orders, fills, trades, signals, verdicts, events, news. Shell."""
+"""Commands that list a run's rows: positions, orders, fills, signals, verdicts and more. Shell."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -193,4 +193,5 @@ def _show(
     rows.sort(key=lambda row: row[order] or "9")
     shown = rows[-_count(limit, as_json=as_json) :]
     more = f"The newest {len(shown)} of {len(rows)}; --limit shows more. " if len(shown) < len(rows) else ""
-    tables.print_listing(shown, title=title, as_json=as_json, empty=empty, hide=hide, note=more + _EXPLAIN)
+    note = more + ("" if title == "News" else _EXPLAIN)
+    tables.print_listing(shown, title=title, as_json=as_json, empty=empty, hide=hide, note=note)

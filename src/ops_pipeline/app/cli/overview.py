@@ -25,14 +25,11 @@ def status(
 ) -> None:
     """Show the run, its jobs and every account: equity, profit, open positions, kill level, differences."""
     from ops_pipeline.app import listing
-    from ops_pipeline.app.clock import WallClock
 
     with opened(home, run_id) as (store, run):
         names = listing.accounts_of(store, account)
         rows = listing.status_rows(store, names)
-        # A simulated or recorded run stands where its last job left it.
-        now = WallClock().now() if run.kind == "run" else None
-        jobs = listing.job_state(store, now=now)
+        jobs = listing.job_state(store)
     if as_json:
         about = {"id": run.id, "kind": run.kind, "created_at": run.created_at, "database": run.database}
         shared.print_json({"run": about, "accounts": rows, "jobs": jobs})

@@ -118,7 +118,7 @@ def cell(name: str, value: Any, *, unit: Any = None) -> Text:
     if value is None or isinstance(value, Text):
         return value or Text("")
     if isinstance(value, bool):
-        return Text("yes" if value else "NO", style="" if value or name != "passed" else "red")
+        return _flag(name, value=value)
     if _is_number(value):
         return _number(name, value, unit=unit)
     text = str(value)
@@ -185,6 +185,11 @@ def _number(name: str, value: float, *, unit: Any) -> Text:
         return Text(money(value))
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.4f}".rstrip("0").rstrip(".")
     return Text(f"{text} {unit}" if unit else text)
+
+
+def _flag(name: str, *, value: bool) -> Text:
+    wanted = name in ("affordable", "agrees", "passed")
+    return Text("yes") if value else Text("NO", style="red") if wanted else Text("no")
 
 
 def _is_number(value: Any) -> bool:

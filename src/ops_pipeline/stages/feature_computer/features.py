@@ -5,19 +5,18 @@ None, never 0. Averages, distances and changes are Usd4 as floats, returns and r
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from hashlib import sha256
 from itertools import pairwise
-from operator import attrgetter
 from typing import NamedTuple
 
 from ops_pipeline.domain.features import FeatureRow, IvRank, IvStatus
 from ops_pipeline.domain.market import Bar, Interval, Session
 from ops_pipeline.domain.units import Usd4, kernel, round_event_float
 from ops_pipeline.stages.feature_computer.news_score import NewsReading
+from ops_pipeline.stages.feature_computer.turnover import Turnover, bars_of_last_session, turnover_of
 from ops_pipeline.stages.feature_computer.windows import (
     LONG_SIGMA_RETURNS,
     SIGMA_RETURNS,
@@ -38,9 +37,9 @@ LEAST_READINGS = 30
 NEUTRAL_RANK = 0.5
 # What the shell has to fetch: a full session and the 21 minutes before it; a year of days.
 MINUTE_BARS = 390 + VOLUME_BARS + 1
+RECENT_BARS = SIGMA_RETURNS + LONG_SIGMA_RETURNS + VOLUME_BARS + 1
 DAILY_BARS = 260
 _CLOSES = SIGMA_RETURNS + LONG_SIGMA_RETURNS + 1
-_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,20 +141,22 @@ def calculate_minute_features(
     news: NewsReading,
     now: datetime,
     chop_bars: int,
+    traded: Turnover | None = None,
 ) -> FeatureRow | None:
     """Compute the row of the last minute bar; None without a complete bar of `session`.
 
-    Hand over the newest MINUTE_BARS: only the volume ratio looks across the open. `chop_bars` is how
-    far back the change of sma20 reaches. A bar that ends after `now` raises ValueError.
+    Hand over the newest MINUTE_BARS: only the volume ratio looks across the open. RECENT_BARS are
+    enough beside `traded`, the session's turnover up to the last bar. `chop_bars` is how far back the
+    change of sma20 reaches. A bar that ends after `now` raises ValueError.
     """
     if not bars or bars[-1].session != session.date:
         return None
     last = bars[-1]
     _require_complete(last, now)
-    own = _bars_of_last_session(bars)
+    own = bars_of_last_session(bars)
     closes = [bar.close for bar in own[-_CLOSES:]]
     volumes = [bar.volume for bar in bars[-(VOLUME_BARS + 1) :]]
-    whole = len(own) < len(bars) or own[0].end_at <= session.open_at + _MINUTE
+    traded = traded or turnover_of(bars, session=session)
     window = _Window(
         ticker=last.ticker,
         interval=Interval.MINUTE,
@@ -164,7 +165,7 @@ def calculate_minute_features(
         priced=closes,
         complete=closes,
         volumes=volumes,
-        vwap=_vwap(own) if whole else None,
+        vwap=traded.vwap if traded is not None and traded.end_at == last.end_at else None,
     )
     return _row(window, day=day, news=news, now=now, chop_bars=chop_bars)
 
@@ -209,20 +210,6 @@ def calculate_daily_features(
 def _require_complete(bar: Bar, now: datetime) -> None:
     if bar.end_at > now:
         raise ValueError(f"{bar.ticker}: expected bars that ended by {now}, was one of {bar.end_at}")
-
-
-def _bars_of_last_session(bars: Sequence[Bar]) -> Sequence[Bar]:
-    return bars[bisect_left(bars, bars[-1].session, key=attrgetter("session")) :]
-
-
-def _vwap(bars: Sequence[Bar]) -> float | None:
-    """Give the volume-weighted mean of typical prices; None with an unknown or no volume."""
-    volumes = [bar.volume for bar in bars if bar.volume is not None]
-    total = sum(volumes)
-    if len(volumes) < len(bars):
-        return None
-    turnovers = [(bar.high + bar.low + bar.close) * volume for bar, volume in zip(bars, volumes, strict=True)]
-    return sum(turnovers) / (3 * total) if total > 0 else None
 
 
 def _row(window: _Window, *, day: DayContext, news: NewsReading, now: datetime, chop_bars: int) -> FeatureRow:

@@ -1,7 +1,7 @@
 """Turns bars, news and a year of IV into feature rows. Shell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from ops_pipeline.ports import Calendar, FeatureStore, MarketData, NewsStore, Te
 from ops_pipeline.stages.feature_computer.features import (
     DAILY_BARS,
     MINUTE_BARS,
+    RECENT_BARS,
     DayContext,
     calculate_atr,
     calculate_daily_features,
@@ -21,6 +22,7 @@ from ops_pipeline.stages.feature_computer.features import (
     iv_rank_of,
 )
 from ops_pipeline.stages.feature_computer.news_score import OLDEST_HALF_LIVES, read_news
+from ops_pipeline.stages.feature_computer.turnover import Turnover, turnover_of
 
 
 class FeatureTables(TelemetryStore, FeatureStore, NewsStore, Protocol):
@@ -32,7 +34,7 @@ class FeaturePorts:
     """Tables, sessions and the spot; `daily_every` spaces the rows of the forming daily bar.
 
     `atr` remembers (symbol, session) -> daily ATR, which changes once a session; `daily_at` when the
-    daily rows were last computed; `ranks` the IV rank of a symbol's newest reading.
+    daily rows were last computed; `ranks` the IV rank of a symbol's newest reading; `traded` the session's turnover.
     """
 
     store: FeatureTables
@@ -43,6 +45,7 @@ class FeaturePorts:
     atr: dict[tuple[str, str], float | None]
     daily_at: dict[str, datetime]
     ranks: dict[str, tuple[tuple[date, IvReading | None], IvRank]]
+    traded: dict[str, Turnover] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +99,17 @@ def _rows(
     found: list[FeatureRow | None] = []
     minute = rules.signals.get(Interval.MINUTE)
     if minute is not None:
-        bars = ports.store.bars(symbol, Interval.MINUTE, count=MINUTE_BARS, now=now)
+        bars, traded = _minutes(symbol, session, now, ports)
         reading = read_news(about, now=now, half_life_s=minute.news_half_life_s)
         found.append(
             calculate_minute_features(
-                bars, session=session, day=day, news=reading, now=now, chop_bars=minute.chop_bars
+                bars,
+                session=session,
+                day=day,
+                news=reading,
+                now=now,
+                chop_bars=minute.chop_bars,
+                traded=traded,
             )
         )
     daily = rules.signals.get(Interval.DAY)
@@ -109,6 +118,23 @@ def _rows(
         ports.daily_at[symbol] = now
         found.append(_daily_row(symbol, about, daily, day, now=now, session=session, ports=ports))
     return [row for row in found if row is not None]
+
+
+def _minutes(
+    symbol: str, session: Session, now: datetime, ports: FeaturePorts
+) -> tuple[Sequence[Bar], Turnover | None]:
+    """Give the newest minute bars and the session's turnover, carried on where it is known."""
+    known = ports.traded.get(symbol)
+    if known is not None and known.session == session.date:
+        bars = ports.store.bars(symbol, Interval.MINUTE, count=RECENT_BARS, now=now)
+        if bars and bars[-1].session == session.date and bars[0].end_at <= known.end_at <= bars[-1].end_at:
+            traded = ports.traded[symbol] = known.with_bars(bars)
+            return bars, traded
+    bars = ports.store.bars(symbol, Interval.MINUTE, count=MINUTE_BARS, now=now)
+    summed = turnover_of(bars, session=session)
+    if summed is not None:
+        ports.traded[symbol] = summed
+    return bars, summed
 
 
 def _daily_row(
