@@ -40,7 +40,7 @@ class LedgerIndex:
         elif order.id not in self.live:
             self.live[order.id] = None
             # An order thought dead may come back to life: it takes its old place again.
-            if next(reversed(orders)) != order.id:  # type: ignore[call-overload] # the fold keeps dicts
+            if next(reversed(orders)) != order.id:  # type: ignore[arg-type] # the fold keeps dicts
                 self.live = {key: None for key, other in orders.items() if other.is_live}
 
     def note_position(self, position: Position, positions: Mapping[PositionId, Position]) -> None:
@@ -52,7 +52,7 @@ class LedgerIndex:
         elif position.id not in self.open:
             self.closed.pop(position.id, None)
             self.open[position.id] = None
-            if next(reversed(positions)) != position.id:  # type: ignore[call-overload] # as above
+            if next(reversed(positions)) != position.id:  # type: ignore[arg-type] # as above
                 self.open = {key: None for key, other in positions.items() if other.is_open}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Select, Table, bindparam, func, select
+from sqlalchemy import BindParameter, Column, Integer, Select, Table, bindparam, func, select
 
 from ops_pipeline.adapters.store import rows as r
 from ops_pipeline.adapters.store import schema as s
@@ -25,7 +25,7 @@ _SG, _V, _J, _F, _E = t.SIGNALS.c, t.VERDICTS.c, t.JOB_RUNS.c, t.FEATURES.c, s.E
 
 
 def _beginning(column: Column[Any], table: Table) -> Select[Any]:
-    size = bindparam("size", type_=NUMBER)
+    size = bindparam("size", type_=Integer())
     return (
         select(table).where(func.substr(column, 1, size) == bindparam("start")).order_by(column).limit(_MOST)
     )

@@ -45,7 +45,7 @@ def _tuple_writer(items: tuple[Any, ...]) -> Writer:
 
 def _record_writer(kind: type) -> Writer:
     hints = get_type_hints(kind)
-    names = sorted(field.name for field in fields(kind))  # type: ignore[arg-type] # a dataclass
+    names = sorted(field.name for field in fields(kind))
     parts = [(f'"{name}":', name, writer_of(hints[name])) for name in names]
 
     def write(value: Any) -> str:

@@ -22,7 +22,6 @@ Account = Annotated[str | None, typer.Option("--account", help="One account only
 Config = Annotated[
     Path | None, typer.Option("--config", help="TOML file of settings; keys can also come from OPS__...")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many rows, newest first.")]
 
 DEFAULT_HOME = Path(".ops")
 
@@ -53,14 +52,6 @@ def print_rows(
     for row in rows:
         table.add_row(*(show(row.get(name)) for name in columns))
     console.print(table)
-
-
-def print_facts(row: Mapping[str, Any], *, title: str) -> None:
-    """Print one row as lines of name and value; what is absent is left out."""
-    console.print(f"\n{title}", style="bold italic")
-    for name, value in row.items():
-        if value not in (None, ""):
-            console.print(f"  {name.replace('_', ' '):<18} {show(value)}", markup=False, highlight=False)
 
 
 def show(value: Any) -> str:

@@ -34,7 +34,8 @@ class FeaturePorts:
     """Tables, sessions and the spot; `daily_every` spaces the rows of the forming daily bar.
 
     `atr` remembers (symbol, session) -> daily ATR, which changes once a session; `daily_at` when the
-    daily rows were last computed; `ranks` the IV rank of a symbol's newest reading; `traded` the session's turnover.
+    daily rows were last computed; `ranks` the IV rank of a symbol's newest reading; `traded` the
+    session's turnover.
     """
 
     store: FeatureTables
