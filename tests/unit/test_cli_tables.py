@@ -53,3 +53,26 @@ def test_a_bar_grows_right_for_a_gain_and_left_for_a_loss():
 
 def test_flags_that_ought_to_be_yes_stand_out_when_they_are_not():
     assert (tables.cell("passed", False).plain, tables.cell("armed", False).plain) == ("NO", "no")
+
+
+def test_a_narrow_terminal_gets_the_same_rows_in_fewer_columns(monkeypatch, capsys):
+    from rich.console import Console
+
+    row = {
+        "position": "P9a9f21e870c44e7",
+        "occ": "META260320C00700000",
+        "realised": -12.5,
+        "peak": 40.0,
+        "opened": "2026-03-02T15:01:00Z",
+        "closed": "2026-03-02T17:11:00Z",
+    }
+    monkeypatch.setattr(tables, "console", lambda: Console(width=62))
+    tables.print_table([row], title="Positions")
+    shown = capsys.readouterr().out
+    assert "META 03-20 C700" in shown
+    assert "03-02 10:01:00" in shown
+    assert "-$12.50" in shown
+    assert "peak" not in shown
+    monkeypatch.setattr(tables, "console", lambda: Console(width=120))
+    tables.print_table([row], title="Positions")
+    assert "META 2026-03-20 C700" in capsys.readouterr().out

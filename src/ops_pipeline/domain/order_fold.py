@@ -91,7 +91,7 @@ def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
     if lost and body.status is not BrokerStatus.REJECTED:
         live = not body.status.is_terminal
         return (
-            replace(order, state=OrderState.ORPHAN, broker_status=body.status, cum=body.cum)
+            replace(order, state=OrderState.ORPHAN, broker_status=body.status, cum=max(order.cum, body.cum))
             if live
             else _by_broker(order, body.status, body.cum)
         )

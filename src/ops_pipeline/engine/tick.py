@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.records import Failed, JobRun, StepReport
@@ -35,6 +35,7 @@ class Engine:
         self._last: dict[tuple[str, str], datetime] = {
             key: run.at for key, run in machinery.store.last_job_runs().items()
         }
+        self._known: dict[tuple[str, str], tuple[date, datetime | None]] = {}
         self._pulsed: dict[str, datetime] = {}
         self._pending: dict[tuple[str, str], JobRun] = {}
         self._flushed: datetime | None = None
@@ -46,9 +47,10 @@ class Engine:
             return ()
         reports: list[StepReport] = []
         for row in self._machinery.rows:
-            due = due_at(row.job, session=session, last=self._last.get(row.key), busy=self._busy(row.account))
+            due = self._due(row, session)
             if due is not None and due <= now <= _window_end(row, session):
                 self._last[row.key] = now
+                self._known.pop(row.key, None)
                 reports.append(self._run(row, now, session))
         reports += self._pulse(now, sent=_senders(reports))
         self._flush(now)
@@ -63,6 +65,7 @@ class Engine:
         for row in self._machinery.rows:
             if not row.job.once or now >= session.close_at:
                 self._last[row.key] = now
+                self._known.pop(row.key, None)
                 report = self._run(row, now, session)
                 reports += [report, *self._pulse(now, sent=_senders([report]))]
         self._flush(now)
@@ -78,10 +81,7 @@ class Engine:
         session = self._machinery.calendar.session_at(now)
         if session is None:
             return None
-        dues = [
-            due_at(row.job, session=session, last=self._last.get(row.key), busy=self._busy(row.account))
-            for row in self._machinery.rows
-        ]
+        dues = [self._due(row, session) for row in self._machinery.rows]
         later = [max(due, now + timedelta(seconds=1)) for due in dues if due is not None]
         if any(self._has_live(account) for account in self._machinery.accounts):
             later.append(now + timedelta(seconds=self._machinery.pulse_s))
@@ -92,6 +92,17 @@ class Engine:
         self._machinery.store.add_job_runs(list(self._pending.values()))
         self._pending.clear()
         self._flushed = now
+
+    def _due(self, row: Row, session: Session) -> datetime | None:
+        """Give when a row is due; only where the pace depends on the account it is asked anew."""
+        last = self._last.get(row.key)
+        if row.job.idle_cadence_s:
+            return due_at(row.job, session=session, last=last, busy=self._busy(row.account))
+        known = self._known.get(row.key)
+        if known is None or known[0] != session.date:
+            due = due_at(row.job, session=session, last=last, busy=True)
+            known = self._known[row.key] = (session.date, due)
+        return known[1]
 
     def _run(self, row: Row, now: datetime, session: Session) -> StepReport:
         report = self._machinery.runners[row.job.name](now, row.account)

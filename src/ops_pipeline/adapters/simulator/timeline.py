@@ -38,6 +38,8 @@ class Timeline:
         self._opens = [session.open_at for session in self._sessions]
         self.origin = -days
         self.history = history
+        self._asked: datetime | None = None
+        self._answer = Moment(self.origin, 0)
 
     def session(self, index: int) -> Session:
         """Give session `index`; before the origin raises IndexError."""
@@ -56,6 +58,12 @@ class Timeline:
 
     def at(self, now: datetime) -> Moment:
         """Give the moment of `now`: after a close the session's last step, until the next open."""
+        if now == self._asked:  # everything at one instant asks for the same
+            return self._answer
+        self._asked, self._answer = now, self._moment(now)
+        return self._answer
+
+    def _moment(self, now: datetime) -> Moment:
         while self._opens[-1] <= now:
             self._extend()
         place = max(bisect_right(self._opens, now) - 1, 0)

@@ -12,7 +12,7 @@ from ops_pipeline.adapters.simulator.newswire import Newswire
 from ops_pipeline.adapters.simulator.optionboard import OptionBoard, last_moment
 from ops_pipeline.adapters.simulator.paths import volume_share
 from ops_pipeline.adapters.simulator.surface import ChainPricer, price_strikes
-from ops_pipeline.adapters.simulator.timeline import STEPS_PER_MINUTE, Timeline
+from ops_pipeline.adapters.simulator.timeline import STEPS_PER_MINUTE, Moment, Timeline
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
 from ops_pipeline.domain.instruments import OptionContract, Right
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, OptionQuote, Session, SpotQuote
@@ -51,6 +51,7 @@ class World:
         self._board = OptionBoard(rules, self._timeline, self._book, calendar, pricer=pricer)
         self._wire = Newswire(rules, self._timeline)
         self._readings: dict[tuple[str, int], float] = {}
+        self._spots: dict[str, tuple[Moment, SpotQuote]] = {}
 
     @property
     def tickers(self) -> tuple[str, ...]:
@@ -63,12 +64,18 @@ class World:
         if name is None:
             return None
         moment = self._timeline.at(now)
+        known = self._spots.get(ticker)
+        if known is None or known[0] != moment:
+            known = self._spots[ticker] = (moment, self._spot(name, moment))
+        return known[1]
+
+    def _spot(self, name: NameProfile, moment: Moment) -> SpotQuote:
         price = self._book.price(name, moment)
         if moment.day < 0:
-            return SpotQuote(ticker=ticker, price=price, at=self._timeline.session(moment.day).close_at)
+            return SpotQuote(ticker=name.ticker, price=price, at=self._timeline.session(moment.day).close_at)
         path = self._book.path(name, moment.day)
         return SpotQuote(
-            ticker=ticker,
+            ticker=name.ticker,
             price=price,
             at=self._timeline.instant(moment),
             volume=volume_share(path, moment.step),

@@ -4,11 +4,14 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ops_pipeline.domain.codec import encode
 
 Writer = Callable[[Any], str]
+
+_REMEMBERED = 8192
 
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _text: Writer = json.encoder.encode_basestring_ascii
@@ -52,7 +55,9 @@ def _record_writer(kind: type) -> Writer:
         found = [f"{label}{write_part(getattr(value, name))}" for label, name, write_part in parts]
         return f"{{{','.join(found)}}}"
 
-    return write
+    # Checks repeat from verdict to verdict; texts and flags are equal only where their JSON is.
+    repeats = all(hints[name] in (str, bool) for name in names)
+    return lru_cache(maxsize=_REMEMBERED)(write) if repeats else write
 
 
 def _flag(value: Any) -> str:

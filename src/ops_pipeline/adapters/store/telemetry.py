@@ -13,6 +13,7 @@ from ops_pipeline.adapters.store.stage_schema import BARS, IV_HISTORY
 from ops_pipeline.domain.market import Bar, Interval, IvReading
 
 KEPT = 420
+_TODAYS = 2_000
 
 _B = BARS.c
 _I = IV_HISTORY.c
@@ -48,7 +49,7 @@ class TelemetrySlice:
         self._database = database
         self._token: object = None
         self._tails: dict[tuple[str, Interval], _Tail] = {}
-        self._years: dict[tuple[str, date, int], tuple[IvReading, ...]] = {}
+        self._years: dict[tuple[str, int], tuple[date, tuple[IvReading, ...]]] = {}
         self._today: dict[tuple[str, date], IvReading | None] = {}
 
     def add_bars(self, bars: Sequence[Bar]) -> None:
@@ -83,25 +84,33 @@ class TelemetrySlice:
         """Store readings, one per (ticker, session, source): the newest of a session stands."""
         rows = [IV_READING.row(reading) for reading in readings]
         self._database.insert(IV_HISTORY, rows, on_conflict="update")
-        self._years.clear()
-        self._today.clear()
+        for reading in readings:
+            self._today.pop((reading.ticker, reading.session), None)
+        oldest = sorted(readings, key=_session, reverse=True)
+        changed = {reading.ticker: reading.session for reading in oldest}
+        for key, (before, _) in list(self._years.items()):
+            if key[0] in changed and changed[key[0]] < before:
+                del self._years[key]
 
     def iv_history(self, ticker: str, *, before: date, limit: int) -> Sequence[IvReading]:
         """Give our own readings of sessions before `before`, oldest first, at most `limit`."""
         self._trust()
-        key = (ticker, before, limit)
-        if key not in self._years:
+        key = (ticker, limit)
+        known = self._years.get(key)
+        if known is None or known[0] != before:
             found = self._database.dicts(
                 _IV_BEFORE, of_ticker=ticker, before_day=before.isoformat(), most=limit
             )
-            self._years[key] = tuple(IV_READING.value(row) for row in reversed(found))
-        return self._years[key]
+            known = self._years[key] = (before, tuple(IV_READING.value(row) for row in reversed(found)))
+        return known[1]
 
     def iv_reading(self, ticker: str, session: date) -> IvReading | None:
         """Give the session's own reading so far; None while there is none."""
         self._trust()
         key = (ticker, session)
         if key not in self._today:
+            if len(self._today) > _TODAYS:
+                self._today.clear()
             found = self._database.dicts(_IV_ON, of_ticker=ticker, on_day=session.isoformat())
             self._today[key] = IV_READING.value(found[0]) if found else None
         return self._today[key]
@@ -133,6 +142,10 @@ class TelemetrySlice:
             _NEWEST, of_ticker=ticker, of_interval=interval.value, until_us=until_us, most=count
         )
         return tuple(BAR.value(row) for row in reversed(found))
+
+
+def _session(reading: IvReading) -> date:
+    return reading.session
 
 
 class _Tail:

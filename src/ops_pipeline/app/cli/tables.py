@@ -1,5 +1,6 @@
 """How rows are shown to a person: dollars and cents, New York time, short ids, few colours. Shell."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -7,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -48,7 +50,29 @@ _TIMES = frozenset({"at", "as_of", "closed", "ended", "expires", "opened", "publ
 _IDS = frozenset({"from", "news", "order", "position", "repeats", "rolled_from", "signal", "to", "id"})
 _GOOD = frozenset({"PASS", "approved", "FILLED", "OPEN"})
 _BAD = frozenset({"FAIL", "refused", "REJECTED", "UNKNOWN", "QUARANTINED", "HARD_STOP", "FLATTEN"})
+# What a table does without where the terminal is narrow, in this order; never its first column.
+_FIRST_TO_GO = (
+    "hash",
+    "expires",
+    "attempts",
+    "source",
+    "repeats",
+    "ended",
+    "strategy",
+    "peak",
+    "stop",
+    "closed",
+    "filled",
+    "fees",
+    "working",
+    "opened",
+    "position",
+    "reason",
+)
 _ID_LENGTH = 9
+_YEAR = len("2026-")
+_EXPIRY_YEAR = re.compile(r" \d{4}-")
+_LEAST, _WIDEST = 12, 1_000
 _ORDER_TAIL = 8
 
 # Where the output is no terminal nothing has to fit one.
@@ -81,22 +105,52 @@ def print_listing(
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], *, title: str, hide: Collection[str] = ()) -> None:
-    """Print rows as a table; columns that are empty in every row are left out, those of `hide` too."""
+    """Print rows as a table; columns that are empty in every row are left out, those of `hide` too.
+
+    Where a terminal is too narrow, times lose their year, then the columns of least use go.
+    """
     every = dict.fromkeys(name for row in rows for name in row if name != "unit" and name not in hide)
     columns = [name for name in every if any(row.get(name) not in (None, "") for row in rows)]
+    table = _table(rows, columns, brief=False)
+    for spared in ("", *_FIRST_TO_GO):
+        if _width(table) <= console().width:
+            break
+        columns = [name for name in columns if name != spared or name == columns[0]]
+        table = _table(rows, columns, brief=True)
+    say(f"\n{title}", style="bold")
+    console().print(table)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, brief: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
         numbers = any(_is_number(row.get(name)) for row in rows)
+        fixed = numbers or name in _TIMES or name in _IDS or name in ("account", "occ", "status", "state")
         table.add_column(
             name.replace("_", " "),
             justify="right" if numbers else "left",
             overflow="fold",
-            no_wrap=numbers or name in _TIMES or name in _IDS or name == "occ",
+            no_wrap=fixed,
+            min_width=None if fixed else min(_LEAST, max(len(str(row.get(name) or "")) for row in rows)),
         )
     for row in rows:
-        table.add_row(*(cell(name, row.get(name), unit=row.get("unit")) for name in columns))
-    say(f"\n{title}", style="bold")
-    console().print(table)
+        cells = [cell(name, row.get(name), unit=row.get("unit")) for name in columns]
+        if brief:
+            cells = [_brief(name, text) for name, text in zip(columns, cells, strict=True)]
+        table.add_row(*cells)
+    return table
+
+
+def _brief(name: str, text: Text) -> Text:
+    """Leave the year out of an instant and of a contract's expiry."""
+    if name in _TIMES:
+        return text[_YEAR:]
+    return Text(_EXPIRY_YEAR.sub(" ", text.plain)) if name == "occ" else text
+
+
+def _width(table: Table) -> int:
+    shown = console()
+    return Measurement.get(shown, shown.options.update(max_width=_WIDEST), table).maximum
 
 
 def print_facts(row: Mapping[str, Any], *, title: str) -> None:

@@ -33,13 +33,14 @@ CONTRACT_GATES = (
     COST,
     "order_budget",
 )
+_WITHOUT_OFFER = tuple(GateResult(name, False, NO_OFFER, "a contract") for name in CONTRACT_GATES)
 
 
 def contract_gates(case: GateCase) -> tuple[GateResult, ...]:
     """Give every contract filter's result for the offer; without one (or a session) all fail."""
     offer, session = case.candidate.offer, case.account.session
     if offer is None or session is None:
-        return tuple(GateResult(name, False, NO_OFFER, "a contract") for name in CONTRACT_GATES)
+        return _WITHOUT_OFFER
     numbers = numbers_of(
         offer.contract,
         offer.quote,
