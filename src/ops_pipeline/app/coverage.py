@@ -9,14 +9,18 @@ from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.records import VerdictRow
 
 _SHOWN_BY = {
-    ExitReason.KILL: "test_kill_flatten",
-    ExitReason.EXPIRY_CUTOFF: "test_expiry_cutoff",
-    ExitReason.EVENT_EXIT: "test_event_exit",
-    ExitReason.THETA: "test_theta_decay_risk",
-    ExitReason.MAX_HOLD: "test_max_hold",
-    ExitReason.ROLL: "test_roll_saga",
-    ExitReason.EXPIRED: "test_expiry_worthless",
-    ExitReason.EXERCISED: "test_exercise",
+    ExitReason.KILL: "test_flatten_sells_everything_and_cancels_working_entries",
+    ExitReason.EXPIRY_CUTOFF: "test_an_expiring_position_is_sold_from_75_minutes_before_the_close",
+    ExitReason.SECOND_TARGET: "test_feature_04_a_gap_through_both_levels_is_one_order",
+    ExitReason.PROFIT_TARGET: "test_feature_04_a_single_contract_leaves_whole_at_the_first_target",
+    ExitReason.UNDERLYING_CALL: "test_the_underlying_target_waits_for_twice_the_atr_at_entry",
+    ExitReason.UNDERLYING_PUT: "test_the_underlying_target_waits_for_twice_the_atr_at_entry",
+    ExitReason.EVENT_EXIT: "test_the_event_exit_is_off_until_it_is_set",
+    ExitReason.THETA: "test_time_decay_takes_a_swing_out_at_half_its_life",
+    ExitReason.MAX_HOLD: "test_a_swing_held_its_longest_is_sold",
+    ExitReason.ROLL: "tests/scenarios/test_roll_saga.py",
+    ExitReason.EXPIRED: "test_what_expires_out_of_the_money_is_a_closed_trade_worth_nothing",
+    ExitReason.EXERCISED: "test_what_expires_in_the_money_is_exercised_at_its_intrinsic_value",
 }
 _DECIDED = (
     ExitReason.KILL,
@@ -83,7 +87,22 @@ def _verdict_rows(verdicts: Sequence[VerdictRow]) -> list[Seen]:
     kelly = [r.signal_id for r in verdicts if numbers(r).get("kelly", -1.0) >= 0.0]
     atr = [r.signal_id for r in verdicts if r.approved and numbers(r).get("factor_atr", 1.0) < 1.0]
     return [
-        Seen("IV rank refusal", len(expensive), expensive[0] if expensive else "", "test_iv_rank_refuses"),
-        Seen("Kelly sample of 30 or more", len(kelly), kelly[0] if kelly else "", "test_kelly_sample"),
-        Seen("ATR-reduced entry", len(atr), atr[0] if atr else "", "test_atr_reduces"),
+        Seen(
+            "IV rank refusal",
+            len(expensive),
+            expensive[0] if expensive else "",
+            "test_a_rank_in_the_upper_fifth_is_refused_with_the_specified_message",
+        ),
+        Seen(
+            "Kelly sample of 30 or more",
+            len(kelly),
+            kelly[0] if kelly else "",
+            "test_no_edge_on_a_full_sample_probes_with_one_contract_and_never_with_real_money",
+        ),
+        Seen(
+            "ATR-reduced entry",
+            len(atr),
+            atr[0] if atr else "",
+            "test_volatile_names_are_sized_down_to_a_half_and_never_up",
+        ),
     ]

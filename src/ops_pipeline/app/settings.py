@@ -1,5 +1,6 @@
 """The one frozen settings tree: defaults, a TOML file, `OPS__...`; gives each stage its rules. Shell."""
 
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -254,7 +255,7 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
             raise ConfigurationError(f"configuration: expected a file, was {path}")
         content = TomlConfigSettingsSource(Settings, toml_file=path)()
     content = _merged(content, overrides)
-    profile = content.get("profile", "default")
+    profile = os.environ.get("OPS__PROFILE") or content.get("profile", "default")
     if profile in _PROFILES:
         content = _merged(_PROFILES[profile], content)
     try:

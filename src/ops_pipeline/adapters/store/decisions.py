@@ -41,17 +41,15 @@ class SignalSlice:
 
     def add_decisions(self, signals: Sequence[Signal], holds: Sequence[Hold]) -> int:
         """Store decisions; a HOLD may become a signal, never the reverse. Give the new signals."""
-        new = 0
         with self._database.transaction():
             rows = [signal_row(hold) for hold in holds]
             self._database.insert(SIGNALS, rows, on_conflict="ignore")
-            for signal in signals:
-                found = self._database.rows(_ACTION, of_id=signal.id)
-                if found != [("SIGNAL",)]:
-                    self._database.insert(SIGNALS, [signal_row(signal)], on_conflict="update")
-                    self._fresh[signal.id] = signal
-                    new += 1
-        return new
+            unknown = [
+                signal for signal in signals if self._database.rows(_ACTION, of_id=signal.id) != [("SIGNAL",)]
+            ]
+            self._database.insert(SIGNALS, list(map(signal_row, unknown)), on_conflict="update")
+        self._fresh.update((signal.id, signal) for signal in unknown)
+        return len(unknown)
 
     def fresh_signals(self, *, now: datetime) -> Sequence[Signal]:
         """Give signals with as_of <= now < expires_at, oldest first."""
@@ -83,13 +81,13 @@ class VerdictSlice:
     def put_verdicts(self, rows: Sequence[VerdictRow]) -> None:
         """Store verdicts; a repeated one updates its row, counts the attempt and stays spent."""
         with self._database.transaction():
+            counted: dict[tuple[AccountId, SignalId], VerdictRow] = {}
             for row in rows:
-                before = self._known(row)
-                if before is not None:
-                    row = replace(  # noqa: PLW2901 - what is stored is the row as counted
-                        row, attempts=before.attempts + 1, spent=row.spent or before.spent
-                    )
-                self._database.insert(VERDICTS, [VERDICT.row(row)], on_conflict="update")
+                key = (row.account, row.signal_id)
+                counted[key] = _counted(row, counted.get(key) or self._known(row))
+            stored = counted.values()
+            self._database.insert(VERDICTS, list(map(VERDICT.row, stored)), on_conflict="update")
+            for row in stored:
                 self._session(row.account, row.session)[row.signal_id] = row
 
     def verdicts(self, account: AccountId, *, session: date) -> Mapping[SignalId, VerdictRow]:
@@ -112,6 +110,12 @@ class VerdictSlice:
         rows: dict[SignalId, VerdictRow] = {row["signal_id"]: VERDICT.value(row) for row in found}
         self._kept[account] = (token, session, rows)
         return rows
+
+
+def _counted(row: VerdictRow, before: VerdictRow | None) -> VerdictRow:
+    if before is None:
+        return row
+    return replace(row, attempts=before.attempts + 1, spent=row.spent or before.spent)
 
 
 def signal_row(decision: Signal | Hold) -> Row:

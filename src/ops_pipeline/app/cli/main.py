@@ -5,8 +5,8 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from ops_pipeline.app.cli import shared
 from ops_pipeline.app.cli.config import config_app, symbols_app
@@ -75,11 +75,11 @@ def main() -> None:
     """Run the command line; an error is one line, its traceback goes to the log."""
     try:
         sys.exit(app(standalone_mode=False) or shared.OK)
-    except click.exceptions.Abort:
+    except typer.Abort:
         shared.errors.print("aborted")
         sys.exit(shared.BROKEN)
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        shared.errors.print(f"usage: {error}; see `ops --help`", markup=False, highlight=False)
         sys.exit(shared.USAGE)
     except OpsError as error:
         shared.errors.print(f"error: {error}", markup=False, highlight=False)

@@ -1,0 +1,72 @@
+"""Exits the demo rarely reaches, through the real services: time decay and the longest hold."""
+
+import pytest
+
+from ops_pipeline.app.coverage import coverage
+from ops_pipeline.domain.signals import Strategy
+from tests.architecture import source
+from tests.builders_market import ACCOUNT, OPEN, Rig, at, calendar, only
+
+SHORT = "META260316C00500000"
+LONG = "META260918C00500000"
+
+
+@pytest.fixture
+def rig(tmp_path):
+    return Rig(tmp_path)
+
+
+def on(day, hour, minute=0, second=0):
+    return at(hour, minute, second, day=day)
+
+
+def quote_around(rig, when, price, occ):
+    rig.market.put(when, f"{price - 0.02:.2f}", f"{price + 0.02:.2f}", occ=occ)
+    rig.market.put_spot(when, "500")
+
+
+def test_time_decay_takes_a_swing_out_at_half_its_life(rig):
+    rig.opened(2, occ=SHORT)  # 14 days to expiry: the rule starts at min(7, 7)
+    before, day = (OPEN.date().replace(day=n) for n in (6, 9))
+    quote_around(rig, on(before, 15), 10.0, SHORT)
+    rig.run(on(before, 15, 0, 1), on(before, 15, 1, 1))
+    assert not rig.sold()
+    quote_around(rig, on(day, 15), 10.0, SHORT)
+    rig.run(on(day, 15, 0, 1), on(day, 15, 1, 1))
+    trade = only(rig.store.trades(ACCOUNT, since=OPEN, limit=5))
+    assert trade.reason == "theta_decay_risk"
+    rig.assert_sound()
+
+
+def test_a_swing_held_its_longest_is_sold(rig):
+    longest = rig.settings.exit_rules(tier=rig.tier, strategy=Strategy.SWING).max_hold_sessions
+    rig.opened(2, occ=LONG)
+    last = _sessions_after(longest)
+    for day, held in ((_sessions_after(longest - 1), True), (last, False)):
+        quote_around(rig, on(day, 15), 10.0, LONG)
+        rig.run(on(day, 15, 0, 1), on(day, 15, 1, 1))
+        assert bool(rig.sold()) is not held
+    trade = only(rig.store.trades(ACCOUNT, since=OPEN, limit=5))
+    assert trade.reason == "max_hold"
+    rig.assert_sound()
+
+
+def test_the_coverage_table_sees_what_happened_and_names_a_test_for_the_rest(rig):
+    rig.opened(2, occ=SHORT)
+    day = OPEN.date().replace(day=9)
+    quote_around(rig, on(day, 15), 10.0, SHORT)
+    rig.run(on(day, 15, 0, 1), on(day, 15, 1, 1))
+    rows = {row.what: row for row in coverage([rig.ledger], [])}
+    assert rows["exit theta_decay_risk"].count == 1
+    assert rows["exit max_hold"].count == 0
+    written = "".join(path.read_text() for path in (source.REPOSITORY / "tests").rglob("test_*.py"))
+    for row in rows.values():
+        named = row.test.rpartition("/")[2].removesuffix(".py")
+        assert row.test.endswith(".py") or f"def {named}" in written
+
+
+def _sessions_after(count):
+    day = OPEN.date()
+    for _ in range(count):
+        day = calendar().following(day).date
+    return day
