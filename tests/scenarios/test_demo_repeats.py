@@ -8,15 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from builders_demo import assembled, drive_until, sessions_of
 
 from ops_pipeline.domain.ledger import Ledger
+from tests.builders_demo import assembled, drive_until, sessions_of
 
 MORNING = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from builders_demo import assembled, drive_until, sessions_of
+from tests.builders_demo import assembled, drive_until, sessions_of
 from ops_pipeline.adapters.store.reports import ledger_hash
 assembly, clock = assembled(Path(sys.argv[1]))
 (session,) = sessions_of(assembly, 1)
@@ -27,7 +27,7 @@ print(sum(orders), ledger_hash(assembly.store))
 
 
 def morning_elsewhere(folder, **surroundings):
-    paths = os.pathsep.join(str(Path(__file__).parents[1] / part) for part in (".", "../src"))
+    paths = os.pathsep.join(str(Path(__file__).parents[2] / part) for part in (".", "src"))
     done = subprocess.run(
         [sys.executable, "-c", MORNING, str(folder)],
         env={"PYTHONPATH": paths, **surroundings},

@@ -49,7 +49,8 @@ def _database(
     url: Annotated[str | None, typer.Option("--url", help="Database URL instead of a run's own.")] = None,
 ) -> None:
     """Look after a run's database: migrate, rebuild, verify, query."""
-    context.obj = _Database(home, run_id, url)
+    if context.obj is None:
+        context.obj = _Database(home, run_id, url)
 
 
 class _Database:
