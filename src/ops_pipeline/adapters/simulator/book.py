@@ -75,5 +75,3 @@ def from_json(text: str) -> Book:
     book.by_client_id = plain["by_client_id"]
     book.activities = [build(Activity, value) for value in plain["activities"]]
     return book
-
-
