@@ -2,6 +2,7 @@
 
 import pytest
 
+from ops_pipeline.adapters.store.tallies import NO_VERDICTS
 from ops_pipeline.app.coverage import coverage
 from ops_pipeline.domain.signals import Strategy
 from tests.architecture import source
@@ -56,7 +57,7 @@ def test_the_coverage_table_sees_what_happened_and_names_a_test_for_the_rest(rig
     day = OPEN.date().replace(day=9)
     quote_around(rig, on(day, 15), 10.0, SHORT)
     rig.run(on(day, 15, 0, 1), on(day, 15, 1, 1))
-    rows = {row.what: row for row in coverage([rig.ledger], [])}
+    rows = {row.what: row for row in coverage([rig.ledger], NO_VERDICTS)}
     assert rows["exit theta_decay_risk"].count == 1
     assert rows["exit max_hold"].count == 0
     written = "".join(path.read_text() for path in (source.REPOSITORY / "tests").rglob("test_*.py"))

@@ -1,12 +1,12 @@
 """Which of the system's abilities a run has shown, each with the id of its evidence. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ops_pipeline.adapters.store.tallies import VerdictTally
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Order, Purpose
 from ops_pipeline.domain.positions import ExitReason
-from ops_pipeline.domain.records import VerdictRow
 
 _SHOWN_BY = {
     ExitReason.KILL: "test_flatten_sells_everything_and_cancels_working_entries",
@@ -49,7 +49,7 @@ class Seen:
     test: str = ""
 
 
-def coverage(ledgers: Iterable[Ledger], verdicts: Sequence[VerdictRow]) -> tuple[Seen, ...]:
+def coverage(ledgers: Iterable[Ledger], verdicts: VerdictTally) -> tuple[Seen, ...]:
     """List every exit reason, ladder level, roll, IV refusal, Kelly verdict, ATR reduction and expiry."""
     sold: dict[str, list[str]] = {}
     rolls: list[str] = []
@@ -79,30 +79,24 @@ def _sells(order: Order) -> bool:
     return bool(order.booked) and order.intent.purpose not in (Purpose.ENTRY, Purpose.ROLL_OPEN)
 
 
-def _verdict_rows(verdicts: Sequence[VerdictRow]) -> list[Seen]:
-    def numbers(row: VerdictRow) -> Mapping[str, float]:
-        return dict(row.numbers)
-
-    expensive = [r.signal_id for r in verdicts if any(g.name == "iv_rank" and not g.passed for g in r.gates)]
-    kelly = [r.signal_id for r in verdicts if numbers(r).get("kelly", -1.0) >= 0.0]
-    atr = [r.signal_id for r in verdicts if r.approved and numbers(r).get("factor_atr", 1.0) < 1.0]
+def _verdict_rows(verdicts: VerdictTally) -> list[Seen]:
     return [
         Seen(
             "IV rank refusal",
-            len(expensive),
-            expensive[0] if expensive else "",
+            verdicts.expensive.count,
+            verdicts.expensive.signal_id,
             "test_a_rank_in_the_upper_fifth_is_refused_with_the_specified_message",
         ),
         Seen(
             "Kelly sample of 30 or more",
-            len(kelly),
-            kelly[0] if kelly else "",
+            verdicts.sampled.count,
+            verdicts.sampled.signal_id,
             "test_no_edge_on_a_full_sample_probes_with_one_contract_and_never_with_real_money",
         ),
         Seen(
             "ATR-reduced entry",
-            len(atr),
-            atr[0] if atr else "",
+            verdicts.reduced.count,
+            verdicts.reduced.signal_id,
             "test_volatile_names_are_sized_down_to_a_half_and_never_up",
         ),
     ]

@@ -141,6 +141,7 @@ def _show(outcome: "Outcome", *, as_json: bool, whole: bool) -> None:
 def _render(outcome: "Outcome", *, whole: bool) -> None:
     from ops_pipeline.adapters.store import reports
     from ops_pipeline.adapters.store.store import read_store
+    from ops_pipeline.adapters.store.tallies import one_refused, tally_verdicts
     from ops_pipeline.app.coverage import coverage
     from ops_pipeline.app.render import render_summary
 
@@ -151,9 +152,9 @@ def _render(outcome: "Outcome", *, whole: bool) -> None:
             for account in accounts
         }
         ledgers = [store.ledger(account) for account in accounts]
-        seen = coverage(ledgers, reports.verdicts(store)) if whole else ()
+        seen = coverage(ledgers, tally_verdicts(store)) if whole else ()
         closed = [p.id for ledger in ledgers for p in ledger.positions.values() if p.closed_at and p.bought]
-        refused = next((v.signal_id for v in reports.verdicts(store) if not v.approved), None)
+        refused = one_refused(store)
     commands = [f"ops explain {closed[-1]}"] if closed else []
     commands += [f"ops explain {refused}"] if refused else []
     commands += ["ops positions", "ops checklist"]
