@@ -83,19 +83,19 @@ def _verdict_rows(verdicts: VerdictTally) -> list[Seen]:
     return [
         Seen(
             "IV rank refusal",
-            verdicts.expensive.count,
+            verdicts.expensive.times,
             verdicts.expensive.signal_id,
             "test_a_rank_in_the_upper_fifth_is_refused_with_the_specified_message",
         ),
         Seen(
             "Kelly sample of 30 or more",
-            verdicts.sampled.count,
+            verdicts.sampled.times,
             verdicts.sampled.signal_id,
             "test_no_edge_on_a_full_sample_probes_with_one_contract_and_never_with_real_money",
         ),
         Seen(
             "ATR-reduced entry",
-            verdicts.reduced.count,
+            verdicts.reduced.times,
             verdicts.reduced.signal_id,
             "test_volatile_names_are_sized_down_to_a_half_and_never_up",
         ),

@@ -21,7 +21,7 @@ _REDUCED = _COUNTED.where(_V.approved == 1, _V.numbers.like('%["factor_atr",0.%'
 class Told(NamedTuple):
     """How many verdicts say something, and the signal of one that does ("" for none)."""
 
-    count: int
+    times: int
     signal_id: str
 
 
@@ -39,7 +39,7 @@ NO_VERDICTS = VerdictTally(Told(0, ""), Told(0, ""), Told(0, ""))
 def tally_verdicts(store: SqlStore) -> VerdictTally:
     """Count them."""
     found = [store.database.rows(query)[0] for query in (_EXPENSIVE, _SAMPLED, _REDUCED)]
-    return VerdictTally(*(Told(int(count), str(signal_id or "")) for count, signal_id in found))
+    return VerdictTally(*(Told(int(times), str(signal_id or "")) for times, signal_id in found))
 
 
 def one_refused(store: SqlStore) -> str:
