@@ -87,3 +87,12 @@ def fresh_postgres_url(postgres_address: str, request: pytest.FixtureRequest) ->
     numbers = request.config.stash.setdefault(_TEST_NUMBERS, itertools.count(1))
     with postgres.database(postgres_address, f"test_{worker}_{next(numbers)}") as url:
         yield url
+
+
+@pytest.fixture
+def second_postgres_url(postgres_address: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """SQLAlchemy address of another empty database beside `fresh_postgres_url`."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    numbers = request.config.stash.setdefault(_TEST_NUMBERS, itertools.count(1))
+    with postgres.database(postgres_address, f"test_{worker}_{next(numbers)}") as url:
+        yield url

@@ -15,6 +15,8 @@ from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
 from ops_pipeline.adapters.simulator.world import World
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
 from ops_pipeline.adapters.store.store import SqlStore, open_store
+from ops_pipeline.app.clock import WallClock
+from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import AccountProfile
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
@@ -92,9 +94,11 @@ def assemble(
         database,
         durable=durable,
         database_id=identity,
-        holder=label,
-        clock=clock.now,
+        holder=holder_name(label),
+        build_hash=build_hash(),
+        clock=WallClock().now,
         exclusive=not durable,
+        locked=durable,
     )
     assembly = join(settings, market, store=store, clock=clock, books={}, book_path=book_path)
     assembly.wiring.open_accounts(clock.now())

@@ -7,6 +7,8 @@ from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.simulator.book import Book, Holding
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
+from ops_pipeline.app.clock import WallClock
+from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, load_settings
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.ledger import Ledger
@@ -41,7 +43,15 @@ def reopen(run: runs.Run, *, writable: bool) -> compose.Assembly:
     else:
         market = compose.simulated_market(settings, calendar)
     store = (
-        open_store(run.database, durable=True, database_id=None, holder="ops", clock=clock.now)
+        open_store(
+            run.database,
+            durable=True,
+            database_id=None,
+            holder=holder_name("ops"),
+            build_hash=build_hash(),
+            clock=WallClock().now,
+            locked=True,
+        )
         if writable
         else read_store(run.database)
     )

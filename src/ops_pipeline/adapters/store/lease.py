@@ -35,18 +35,25 @@ _TAKE = (
 class Leases:
     """The leases this writer holds, each taken when its account is first written.
 
-    A lease of another holder is taken over once it was not renewed for 15 s by the clock; the same
-    holder takes its own over at once, as after a crash. Either way the epoch rises, and the writer that
-    held the one before can commit no more.
+    A lease of another holder is taken over once it was not renewed for 15 s by the clock; at once where
+    it is the same holder's, or where `sole`: the writer's lock was free, so its last holder is dead.
+    Either way the epoch rises, and the writer that held the one before can commit no more.
     """
 
     def __init__(
-        self, database: Database, *, holder: str, build_hash: str, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        *,
+        holder: str,
+        build_hash: str,
+        clock: Callable[[], datetime],
+        sole: bool = False,
     ) -> None:
         self._database = database
         self._holder = holder
         self._build_hash = build_hash
         self._clock = clock
+        self._sole = sole
         self._epochs: dict[str, int] = {}
         self._taken: set[str] = set()
         database.on_end.append(self._ended)
@@ -96,7 +103,8 @@ class Leases:
             self._database.insert(LEASE, [row])
             return 1
         holder, epoch, renewed_us = found[0]
-        if holder != self._holder and abs(now_us - renewed_us) < TTL_S * 1_000_000:
+        fresh = abs(now_us - renewed_us) < TTL_S * 1_000_000
+        if holder != self._holder and fresh and not self._sole:
             raise LedgerError(
                 f"account {account}: expected a free lease, was held by {holder!r} "
                 f"(renewed {instant(renewed_us).isoformat()})"

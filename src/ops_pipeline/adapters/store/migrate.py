@@ -1,12 +1,14 @@
 """Brings a database to the newest revision, or says why it cannot be used. Shell."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import StaticPool
 
 from ops_pipeline.adapters.store.database import Database
-from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
+from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
 
 REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
@@ -50,6 +52,28 @@ def migrate(database: Database, *, target: str = HEAD) -> tuple[str, ...]:
     if missing:
         _upgrade(database, target)
     return missing
+
+
+def require_sound(database: Database) -> None:
+    """Refuse a SQLite file whose pages are damaged (LedgerError); nothing may be decided from it."""
+    if not database.is_sqlite:
+        return
+    try:
+        problem = str(database.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        problem = str(error)
+    if problem != "ok":
+        raise LedgerError(
+            f"database {database.url.database}: its pages are damaged ({problem}); "
+            "keep the file and restore the newest backup: `ops db restore FILE`"
+        )
+
+
+def copy_aside(database: Database, target: str) -> None:
+    """Keep a SQLite file as it is before it is brought to `target`; PostgreSQL has its own tools."""
+    if database.is_sqlite and database.url.database not in (None, ":memory:"):
+        with closing(sqlite3.connect(f"{database.url.database}.before-{target}")) as copy:
+            database.connection.backup(copy)
 
 
 def _refuse_unknown(revision: str) -> None:

@@ -14,11 +14,19 @@ from ops_pipeline.adapters.store.decisions import SignalSlice, VerdictSlice
 from ops_pipeline.adapters.store.features import FeatureSlice, WatchlistSlice
 from ops_pipeline.adapters.store.lease import Leases
 from ops_pipeline.adapters.store.ledger import LedgerSlice
-from ops_pipeline.adapters.store.migrate import HEAD, migrate, require_newest, revision_of
+from ops_pipeline.adapters.store.migrate import (
+    HEAD,
+    copy_aside,
+    migrate,
+    require_newest,
+    require_sound,
+    revision_of,
+)
 from ops_pipeline.adapters.store.news import NewsSlice
 from ops_pipeline.adapters.store.schema import META
 from ops_pipeline.adapters.store.snapshots import SnapshotSlice
 from ops_pipeline.adapters.store.telemetry import TelemetrySlice
+from ops_pipeline.adapters.store.writer_lock import WriterLock, take_lock
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.events import Event, EventBody
 from ops_pipeline.domain.features import FeatureRow
@@ -42,8 +50,9 @@ _META = select(META.c.name, META.c.value)
 class SqlStore:
     """Implements `ports.Store` over one connection, for one thread at a time."""
 
-    def __init__(self, database: Database, leases: Leases | None) -> None:
+    def __init__(self, database: Database, leases: Leases | None, lock: WriterLock | None = None) -> None:
         self.database = database
+        self._lock = lock
         self._leases = leases
         self._meta: dict[str, str] = {str(name): str(value) for name, value in database.rows(_META)}
         self._ledger = LedgerSlice(database, leases)
@@ -65,6 +74,8 @@ class SqlStore:
 
     def close(self) -> None:
         """Close the connection."""
+        if self._lock is not None:
+            self._lock.release()
         self.database.close()
 
     @property
@@ -196,23 +207,31 @@ def open_store(
     clock: Callable[[], datetime],
     build_hash: str = "",
     exclusive: bool = False,
+    locked: bool = False,
 ) -> SqlStore:
     """Open for writing; an empty database gets its tables and `database_id`, others keep their own.
 
     `durable` False spares the flush to disk: for runs on a simulated clock only. `exclusive`: nobody else
-    writes to the database meanwhile, so what was read need not be checked again. An older database is
-    refused until `ops db migrate` was run, a newer one always.
+    writes to the database meanwhile, so what was read need not be checked again. `locked`: take the
+    writer's lock where it is free, which says that earlier holders of the leases are dead. `clock` is the
+    wall's: leases expire by it. An older database is refused until `ops db migrate` was run, a newer one
+    always.
     """
     database = _writer(url, durable=durable, exclusive=exclusive)
+    lock: WriterLock | None = None
     try:
+        lock = take_lock(database.url, database.connection) if locked else None
+        require_sound(database)
         if revision_of(database) is None:
             migrate(database)
         require_newest(database)
         _introduce(database, database_id, clock())
-        leases = Leases(database, holder=holder, build_hash=build_hash, clock=clock)
-        return SqlStore(database, leases)
+        leases = Leases(database, holder=holder, build_hash=build_hash, clock=clock, sole=lock is not None)
+        return SqlStore(database, leases, lock)
     except BaseException:
         database.close()
+        if lock is not None:
+            lock.release()
         raise
 
 
@@ -229,9 +248,20 @@ def read_store(url: str) -> SqlStore:
 
 
 def migrate_url(url: str) -> tuple[str, ...]:
-    """Bring the database to the newest revision; give the revisions that ran."""
+    """Bring the database to the newest revision; give the revisions that ran.
+
+    A SQLite file of an older revision is copied first, to `FILE.before-REVISION`. A living writer refuses.
+    """
     with maintenance(url, any_revision=True) as database:
-        return migrate(database)
+        lock = take_lock(database.url, database.connection)
+        if lock is None:
+            raise ConfigurationError("migrate: expected no process writing to the database, found one")
+        try:
+            if revision_of(database) not in (None, HEAD):
+                copy_aside(database, HEAD)
+            return migrate(database)
+        finally:
+            lock.release()
 
 
 @contextmanager

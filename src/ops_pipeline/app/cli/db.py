@@ -3,6 +3,7 @@
 import json
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,9 @@ import typer
 if TYPE_CHECKING:
     from ops_pipeline.adapters.store.query import Result
 
-app = typer.Typer(help="Look after the database: migrate, rebuild, verify, query.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look after the database: migrate, rebuild, verify, query, back up, restore.", no_args_is_help=True
+)
 
 DONE, BROKEN, USAGE, MISSING = 0, 1, 2, 3
 
@@ -74,6 +77,54 @@ def query_command(
         typer.echo(json.dumps(rows, default=_plain))
     else:
         _print_table(result)
+
+
+@app.command("backup")
+def backup_command(
+    context: typer.Context,
+    to: Annotated[Path | None, typer.Argument(help="New file; without it, one beside the run.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the whole database to a file, checked, while the process goes on."""
+    from ops_pipeline.adapters.store.backup import back_up
+    from ops_pipeline.app.clock import WallClock
+
+    with _Explained():
+        target = to or context.obj.backup_file(WallClock().now())
+        copied = back_up(database_url(context), target, say=_progress)
+    heads = {account: {"events": seq, "hash": head} for account, (seq, head) in copied.heads.items()}
+    text = f"{copied.rows:,} rows in {copied.to}\n" + "\n".join(
+        f"{account}: {seq:,} events, chain ends in {head[:16]}"
+        for account, (seq, head) in copied.heads.items()
+    )
+    _say({"file": copied.to, "rows": copied.rows, "accounts": heads}, text, as_json=as_json)
+
+
+@app.command("restore")
+def restore_command(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A file that `ops db backup` made.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup back as the database; every account then stands at hard stop until a person resumes.
+
+    What happened since the backup is not in the ledger any more: the first reconciliation shows it.
+    """
+    from ops_pipeline.app.restoring import restore_and_hold
+
+    url = database_url(context)
+    if not yes:
+        typer.confirm(f"Replace the database of this run with {source}?", abort=True, err=True)
+    with _Explained():
+        copied = restore_and_hold(source, url, say=_progress)
+    accounts = ", ".join(copied.heads) or "no account"
+    text = f"{copied.rows:,} rows restored; at hard stop: {accounts}; look at `ops status`, then `ops resume`"
+    _say({"rows": copied.rows, "accounts": list(copied.heads), "level": "hard_stop"}, text, as_json=as_json)
+
+
+def _progress(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 class _Explained:

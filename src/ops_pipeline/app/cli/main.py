@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,7 @@ def _database(
     run_id: shared.RunId = None,
     url: Annotated[str | None, typer.Option("--url", help="Database URL instead of a run's own.")] = None,
 ) -> None:
-    """Look after a run's database: migrate, rebuild, verify, query."""
+    """Look after a run's database: migrate, rebuild, verify, query, back up, restore."""
     if context.obj is None:
         context.obj = _Database(home, run_id, url)
 
@@ -63,6 +64,14 @@ class _Database:
     def database_url(self) -> str:
         """Give the URL: the one named, or that of the run."""
         return self._url or find_run(self._home, self._run_id).database
+
+    def backup_file(self, now: datetime) -> Path:
+        """Give a new file beside the run for a copy made at `now`."""
+        if self._url:
+            raise ConfigurationError("backup: expected a file to write to beside --url")
+        folder = find_run(self._home, self._run_id).path / "backups"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / f"{now:%Y%m%dT%H%M%SZ}.sqlite"
 
 
 _EXIT_CODES: tuple[tuple[type[OpsError], int], ...] = (
