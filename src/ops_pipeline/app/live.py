@@ -9,17 +9,19 @@ from types import FrameType
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import compose, runs
-from ops_pipeline.app.clock import WallClock, sleep
+from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
 from ops_pipeline.app.launch import Outcome, refuse_bad
 from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.app.summary import summarise
+from ops_pipeline.app.upkeep import Backups, refuse_full_disk
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.engine.clock import ScaledClock
 from ops_pipeline.engine.drive import AFTER_CLOSE, BEFORE_OPEN
 
 _LONGEST_NAP_S = 0.5
+_LAST_COPY_S = 10.0
 
 
 class Stop:
@@ -47,6 +49,7 @@ def run_live(
     """Drive the simulated market at `speed` until stopped, or for `sessions` sessions."""
     refuse_bad(settings)
     run = _continued(home) if not anew else None
+    refuse_full_disk(home if home.is_dir() else Path.cwd(), settings.host)
     run = run or runs.create_run(
         home,
         kind="run",
@@ -67,11 +70,13 @@ def run_live(
     )
     say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {speed:g} x; stop with Ctrl-C")
     with assembly.store:
-        done = _loop(assembly, clock, Stop(), sessions, say)
+        backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
+        done = _loop(assembly, clock, Stop(), sessions, say, backups)
         now = clock.now()
         assembly.engine.flush(now)
         assembly.wiring.store_snapshots(now)
         summary = summarise(assembly, sessions=done, elapsed_s=0.0)
+    backups.finish(_LAST_COPY_S)
     runs.write_summary(run, summary)
     return Outcome(run=run, summary=summary)
 
@@ -82,6 +87,7 @@ def _loop(
     stop: Stop,
     sessions: int | None,
     say: Callable[[str], None],
+    backups: Backups,
 ) -> int:
     done = 0
     while not stop.wanted and (sessions is None or done < sessions):
@@ -92,6 +98,7 @@ def _loop(
             continue
         assembly.engine.run_due(now)
         assembly.store.renew_leases()
+        backups.look(elapsed_s())
         due = assembly.engine.next_due(now)
         if due is None or due > session.close_at + AFTER_CLOSE:
             assembly.wiring.store_snapshots(now)

@@ -312,6 +312,14 @@ class CadenceOptions(Options):
     retry_minutes: int = Field(60, ge=0)
 
 
+class HostOptions(Options):
+    """The machine a run stands on: no decision depends on it."""
+
+    disk_min_mib: int = Field(500, ge=0)
+    backup_minutes: int = Field(60, ge=0)
+    backups_kept: int = Field(5, gt=0)
+
+
 class HoldingOptions(Options):
     """A position an account of a replay begins with: near the money, bought at the ask of that instant."""
 

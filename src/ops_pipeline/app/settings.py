@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     signals: o.SignalOptions = o.SignalOptions()
     world: o.WorldOptions = o.WorldOptions()
     cadence: o.CadenceOptions = o.CadenceOptions()
+    host: o.HostOptions = o.HostOptions()
     holdings: tuple[o.HoldingOptions, ...] = Field(default=())
     operator: tuple[o.OperatorCommand, ...] = Field(default=())
 
@@ -81,8 +82,8 @@ class Settings(BaseSettings):
         return (env_settings, init_settings)
 
     def fingerprint(self) -> str:
-        """Hash every setting; it stands in each verdict and run."""
-        return sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """Hash every setting a decision may depend on; it stands in each verdict and run."""
+        return sha256(self.model_dump_json(exclude={"host"}).encode()).hexdigest()[:16]
 
     def override_of(self, account: str | None) -> o.OverrideOptions:
         """Give an account's overrides; none for an account that has none."""

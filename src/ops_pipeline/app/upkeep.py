@@ -1,0 +1,67 @@
+"""Looks after the machine a long run stands on: room on its disk, copies of its database. Shell."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ops_pipeline.app.options import HostOptions
+from ops_pipeline.app.runs import Run
+from ops_pipeline.domain.errors import ConfigurationError
+
+_MIB = 1024 * 1024
+_COMMAND = "from ops_pipeline.app.cli.main import main; main()"
+
+
+def refuse_full_disk(folder: Path, host: HostOptions) -> None:
+    """Raise ConfigurationError where a run could not store what it decides for long."""
+    free = shutil.disk_usage(folder).free // _MIB
+    if free < host.disk_min_mib:
+        raise ConfigurationError(
+            f"disk: expected {host.disk_min_mib} MiB free under {folder}, found {free} MiB"
+        )
+
+
+class Backups:
+    """Copies a run's database now and then, in a process of its own so that no exit waits for it."""
+
+    def __init__(self, run: Run, host: HostOptions, *, say: Callable[[str], None], began_s: float) -> None:
+        """Count from `began_s`, seconds of a clock that only goes forward."""
+        self._run = run
+        self._host = host
+        self._say = say
+        self._last_s = began_s
+        self._copying: subprocess.Popen[bytes] | None = None
+
+    def look(self, now_s: float) -> None:
+        """Begin a copy when one is due, and report one that failed; never waits."""
+        if self._copying is not None and self._copying.poll() is not None:
+            self._ended(self._copying.returncode)
+            self._copying = None
+        due = self._host.backup_minutes * 60
+        if due and self._copying is None and now_s - self._last_s >= due:
+            self._last_s = now_s
+            home = self._run.path.parent.parent
+            self._copying = subprocess.Popen(  # noqa: S603 - this program, on this run
+                [sys.executable, "-c", _COMMAND, "db", "--home", str(home), "--run", self._run.id, "backup"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C stops the run, not the copy it was making
+            )
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait for a copy under way, then let it go on alone."""
+        if self._copying is not None:
+            try:
+                self._ended(self._copying.wait(timeout_s))
+            except subprocess.TimeoutExpired:
+                self._say("a backup is still being made")
+
+    def _ended(self, code: int) -> None:
+        if code:
+            self._say(f"backup failed (exit {code}); try `ops db backup` to see why")
+            return
+        copies = sorted((self._run.path / "backups").glob("*.sqlite"))
+        for old in copies[: -self._host.backups_kept]:
+            old.unlink()
