@@ -23,6 +23,7 @@ from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 from ops_pipeline.domain.fees import fee_rules_on, fill_fees
 from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.units import AccountId, Usd4, to_usd4
+from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.engine.drive import BEFORE_OPEN
 from ops_pipeline.engine.parts import Cadences, Parts
@@ -136,6 +137,7 @@ def join(
             intervals=tuple(Interval(name) for name in settings.intervals),
             profiles=profiles,
             brokers=brokers,
+            budgets={account: RateBudget(settings.rate_rules(), clock) for account in brokers},
             cadences=_cadences(settings, market),
             recorded=market.recorded,
         )

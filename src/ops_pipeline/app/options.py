@@ -231,6 +231,13 @@ class ExecutionOptions(Options):
     orders_per_minute: int = Field(10, gt=0, le=60)
 
 
+class RequestOptions(Options):
+    """Requests to the broker of one account (RELIABILITY 2.1 B3): its limit and the part we use."""
+
+    per_minute: int = Field(200, gt=0, le=200)
+    share_bp: int = Field(8_000, gt=0, le=10_000)
+
+
 class WatchlistOptions(Options):
     """Watchlist score (RULEBOOK 8)."""
 

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     gates: o.GateOptions = o.GateOptions()
     orders: o.OrderOptions = o.OrderOptions()
     execution: o.ExecutionOptions = o.ExecutionOptions()
+    requests: o.RequestOptions = o.RequestOptions()
     watchlist: o.WatchlistOptions = o.WatchlistOptions()
     signals: o.SignalOptions = o.SignalOptions()
     world: o.WorldOptions = o.WorldOptions()
@@ -218,6 +219,10 @@ class Settings(BaseSettings):
         values = self.execution.model_dump()
         values["order_premium_max"] = values.pop("order_premium_max_usd") * ONE_DOLLAR
         return r.ExecutionRules(**values)
+
+    def rate_rules(self) -> r.RateRules:
+        """Give the request budget's numbers."""
+        return r.RateRules(self.requests.per_minute, self.requests.share_bp)
 
     def watchlist_rules(self) -> r.WatchlistRules:
         """Give the watchlist's numbers."""

@@ -169,6 +169,13 @@ class ExecutionRules(NamedTuple):
     orders_per_minute: int
 
 
+class RateRules(NamedTuple):
+    """The broker's limit of requests and the part of it (bp) we use; people need the rest."""
+
+    requests_per_minute: int
+    share: Bp
+
+
 class WatchlistRules(NamedTuple):
     """Watchlist weights and ranks (RULEBOOK 8)."""
 

@@ -8,6 +8,7 @@ from ops_pipeline.domain.accounts import AccountProfile
 from ops_pipeline.domain.features import IvRank
 from ops_pipeline.domain.market import Interval, IvReading
 from ops_pipeline.domain.units import AccountId, PositionId
+from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.rulebook import RuleBook
 from ops_pipeline.ports import Broker, Calendar, MarketData, NewsSource, Store, TextModel
 from ops_pipeline.stages.classifier.tickers import Universe
@@ -38,6 +39,7 @@ class Parts:
     intervals: tuple[Interval, ...]
     profiles: tuple[AccountProfile, ...]
     brokers: Mapping[AccountId, Broker]
+    budgets: Mapping[AccountId, RateBudget]
     cadences: Cadences
     recorded: bool
     live: bool = False

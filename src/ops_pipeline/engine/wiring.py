@@ -16,6 +16,7 @@ from ops_pipeline.domain.rules import ExitRules
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine import observe
+from ops_pipeline.engine.budgeted import BudgetedBroker
 from ops_pipeline.engine.jobs import rows_for
 from ops_pipeline.engine.parts import Memory, Parts
 from ops_pipeline.engine.rulebook import remembered
@@ -27,6 +28,7 @@ from ops_pipeline.stages.dispatcher.context import DispatchRules, GateContext, H
 from ops_pipeline.stages.dispatcher.plan import Decision
 from ops_pipeline.stages.execution import service as execution
 from ops_pipeline.stages.execution.gateway import Desk
+from ops_pipeline.stages.execution.rate_budget import Use
 from ops_pipeline.stages.feature_computer import service as feature_computer
 from ops_pipeline.stages.learning import service as learning
 from ops_pipeline.stages.news_ingest import service as news_ingest
@@ -188,7 +190,7 @@ class Wiring:
     def manager_ports(self, account: AccountId, now: datetime) -> position_manager.ManagerPorts:
         """Give the position manager's ports of one account."""
         return position_manager.ManagerPorts(
-            desk=self.desk(account),
+            desk=self.desk(account, Use.EXIT),
             market=self.parts.market,
             calendar=self.parts.calendar,
             snapshots=self.parts.store,
@@ -206,12 +208,12 @@ class Wiring:
             orders=self.parts.book.exit_order_rules(),
         )
 
-    def desk(self, account: AccountId) -> Desk:
-        """Give one account's way to its broker."""
+    def desk(self, account: AccountId, use: Use) -> Desk:
+        """Give one account's way to its broker; what it reads is counted for `use`."""
         return Desk(
             account=account,
             store=self.parts.store,
-            broker=self.parts.brokers[account],
+            broker=BudgetedBroker(self.parts.brokers[account], self.parts.budgets[account], use),
             rules=self.parts.book.execution_rules(),
         )
 
@@ -222,7 +224,7 @@ class Wiring:
             return known
         profile = next(profile for profile in self.parts.profiles if profile.id == account)
         ports = self._dispatchers[account] = dispatcher.DispatcherPorts(
-            desk=self.desk(account),
+            desk=self.desk(account, Use.ENTRY),
             profile=profile,
             store=self.parts.store,
             market=self.parts.market,
@@ -307,13 +309,15 @@ class Wiring:
 
     def _execution(self, account: AccountId) -> execution.ExecutionPorts:
         return execution.ExecutionPorts(
-            desk=self.desk(account), market=self.parts.market, entry=self.parts.book.entry_rules()
+            desk=self.desk(account, Use.RECONCILE),
+            market=self.parts.market,
+            entry=self.parts.book.entry_rules(),
         )
 
     def _roll(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> str:
         return execute_roll(
             position,
-            desk=self.desk(account),
+            desk=self.desk(account, Use.ENTRY),
             now=now,
             session=session,
             views=partial(self._roll_view, account),
@@ -361,7 +365,7 @@ class Wiring:
         equity, premium = 0, 0
         for account in self.accounts:
             try:
-                equity += self.parts.brokers[account].account().equity
+                equity += self.desk(account, Use.SCAN).broker.account().equity
             except BrokerUnavailable:
                 return None
             ledger = self.parts.store.ledger(account)

@@ -1,0 +1,95 @@
+"""A broker whose requests are counted, so that a scan can never take the request an exit needs. Shell."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
+from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, Deferred, SubmitOutcome
+from ops_pipeline.domain.rules import RateRules
+from ops_pipeline.domain.units import ClientOrderId
+from ops_pipeline.ports import Broker, BrokerUnavailable, Clock
+from ops_pipeline.stages.execution.rate_budget import (
+    Bucket,
+    Use,
+    emptied,
+    full,
+    ready_at,
+    spent,
+)
+
+
+class RateBudget:
+    """One account's requests of the last minute, shared by everything that speaks to its broker."""
+
+    def __init__(self, rules: RateRules, clock: Clock) -> None:
+        """Begin with a full bucket."""
+        self._rules = rules
+        self._clock = clock
+        self._bucket: Bucket = full(clock.now(), rules)
+        self.refused = 0
+
+    def take(self, use: Use) -> datetime | None:
+        """Take one request; where none is left for `use`, give when to try again."""
+        now = self._clock.now()
+        left = spent(self._bucket, use, now, self._rules)
+        if left is None:
+            self.refused += 1
+            return ready_at(self._bucket, use, now, self._rules)
+        self._bucket = left
+        return None
+
+    def exhausted(self, until: datetime) -> None:
+        """Note that the broker refused for the rate and until when."""
+        self._bucket = emptied(self._bucket, until)
+
+
+class BudgetedBroker:
+    """Implements `ports.Broker` for one use; a request without budget is never sent.
+
+    A read then raises BrokerUnavailable, a send is Deferred (same id, later). Sends and cancels are
+    counted by what the order does, whoever asks.
+    """
+
+    def __init__(self, broker: Broker, budget: RateBudget, use: Use) -> None:
+        """Read for `use`."""
+        self._broker = broker
+        self._budget = budget
+        self._use = use
+
+    def account(self) -> BrokerAccount:
+        self._spend(self._use)
+        return self._broker.account()
+
+    def positions(self) -> Sequence[BrokerPosition]:
+        self._spend(self._use)
+        return self._broker.positions()
+
+    def submit(self, order: Approved) -> SubmitOutcome:
+        wait = self._budget.take(Use.ENTRY if order.intent.purpose.opens else Use.EXIT)
+        if wait is not None:
+            return Deferred(not_before=wait, why="request budget")
+        outcome = self._broker.submit(order)
+        if isinstance(outcome, Deferred):
+            self._budget.exhausted(outcome.not_before)
+        return outcome
+
+    def cancel(self, broker_order_id: str) -> None:
+        self._spend(Use.CANCEL)
+        self._broker.cancel(broker_order_id)
+
+    def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
+        self._spend(self._use)
+        return self._broker.order(client_order_id)
+
+    def orders(self, *, since: datetime) -> Sequence[BrokerOrder]:
+        self._spend(self._use)
+        return self._broker.orders(since=since)
+
+    def activities(self, *, since: datetime) -> Sequence[Activity]:
+        self._spend(self._use)
+        return self._broker.activities(since=since)
+
+    def _spend(self, use: Use) -> None:
+        wait = self._budget.take(use)
+        if wait is not None:
+            raise BrokerUnavailable(f"request budget: none left for {use.value} before {wait.isoformat()}")

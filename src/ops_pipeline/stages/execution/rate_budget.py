@@ -1,0 +1,71 @@
+"""Who may use how much of the broker's requests a minute: exits always, scans last. Pure."""
+
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import NamedTuple
+
+from ops_pipeline.domain.rules import RateRules
+
+# A request in the unit of the bucket, so that a refill of any microsecond count is a whole number.
+_REQUEST = 60_000_000
+
+
+class Use(Enum):
+    """What a request is for, by rank."""
+
+    EXIT = "exit"
+    CANCEL = "cancel"
+    RECONCILE = "reconcile"
+    ENTRY = "entry"
+    SCAN = "scan"
+
+
+# The share of a full bucket (bp) that a use leaves to those above it.
+_LEFT_TO_OTHERS = {Use.EXIT: 0, Use.CANCEL: 0, Use.RECONCILE: 1_500, Use.ENTRY: 4_000, Use.SCAN: 6_000}
+
+
+class Bucket(NamedTuple):
+    """Requests left at an instant, in sixty-millionths."""
+
+    left: int
+    at: datetime
+
+
+def full(now: datetime, rules: RateRules) -> Bucket:
+    """Give the bucket of a process that has asked nothing for a minute."""
+    return Bucket(_capacity(rules) * _REQUEST, now)
+
+
+def refilled(bucket: Bucket, now: datetime, rules: RateRules) -> Bucket:
+    """Give the bucket at `now`; a clock that goes back adds nothing."""
+    elapsed_us = max(0, (now - bucket.at) // timedelta(microseconds=1))
+    left = min(_capacity(rules) * _REQUEST, bucket.left + elapsed_us * _capacity(rules))
+    return Bucket(left, max(now, bucket.at))
+
+
+def spent(bucket: Bucket, use: Use, now: datetime, rules: RateRules) -> Bucket | None:
+    """Take one request for `use`; None where too little is left for it."""
+    current = refilled(bucket, now, rules)
+    if current.left - _REQUEST < _reserve(use, rules):
+        return None
+    return current._replace(left=current.left - _REQUEST)
+
+
+def ready_at(bucket: Bucket, use: Use, now: datetime, rules: RateRules) -> datetime:
+    """Give when a request for `use` is possible at the latest, if nobody else asks meanwhile."""
+    current = refilled(bucket, now, rules)
+    missing = max(0, _reserve(use, rules) + _REQUEST - current.left)
+    return current.at + timedelta(microseconds=-(-missing // _capacity(rules)))
+
+
+def emptied(bucket: Bucket, until: datetime) -> Bucket:
+    """Give the bucket after the broker itself refused for the rate: nothing before `until`."""
+    return Bucket(0, max(bucket.at, until))
+
+
+def _capacity(rules: RateRules) -> int:
+    return max(1, rules.requests_per_minute * rules.share // 10_000)
+
+
+def _reserve(use: Use, rules: RateRules) -> int:
+    return _capacity(rules) * _REQUEST * _LEFT_TO_OTHERS[use] // 10_000
