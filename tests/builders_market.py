@@ -200,7 +200,7 @@ class Rig:
         if not file.exists():
             file.write_bytes(_empty_ledger())
         self.store = _open(file, self.clock.now)
-        self.memory, self.sampled = {}, {}
+        self.memory, self.sampled, self.roll_refused = {}, {}, {}
         if not self.ledger.seq:
             opened = e.AccountOpened(
                 number=NUMBER,
@@ -310,6 +310,7 @@ class Rig:
             snapshots=self.store,
             memory=self.memory,
             sampled=self.sampled,
+            roll_refused=self.roll_refused,
             next_read_s=15.0,
             roller=self.roll,
         )
@@ -317,6 +318,7 @@ class Rig:
             exits=lambda position: self.settings.exit_rules(tier=self.tier, strategy=position.strategy),
             quotes=self.settings.quote_rules(),
             orders=self.settings.exit_order_rules(),
+            roll=self.settings.roll_rules(),
         )
         self.reports.append(manager.run_once(now, ports, rules))
 

@@ -74,7 +74,7 @@ def view_of(rig, position, *, now, session) -> RollView:
     )
 
 
-def due_to_roll(path, *, level: int, qty: int = 2) -> Rig:
+def due_to_roll(path, *, level: int, qty: int = 2, stands_at=at(14, 59, day=ROLL_DAY)) -> Rig:
     """A rig that bought 46 days ahead and stands at 18 days to expiry, nothing gained or lost."""
     rig = Rig(path, cash=MILLION, level=level, views=view_of)
     rig.opened(qty, price="3.00")
@@ -82,7 +82,7 @@ def due_to_roll(path, *, level: int, qty: int = 2) -> Rig:
     rig.market.put(morning, "2.95", "3.05")
     rig.market.put(morning, "4.00", "4.10", occ=LATER)
     rig.market.put_spot(morning, "500")
-    rig.clock.move_to(at(14, 59, day=ROLL_DAY))
+    rig.clock.move_to(stands_at)
     return rig
 
 

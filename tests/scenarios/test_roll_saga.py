@@ -196,3 +196,27 @@ def test_between_two_limits_of_the_successors_walk_the_saga_waits(tmp_path):
     roll = only(rig.ledger.rolls.values())
     old = rig.ledger.positions[roll.position_id]
     assert facts_of(roll, old, rig.ledger).open.state is LegState.LIVE
+
+
+def test_no_roll_is_planned_in_the_first_half_hour(tmp_path):
+    opened = at(13, 30, day=ROLL_DAY)
+    rig = due_to_roll(tmp_path, level=3, stands_at=opened)
+    rig.market.put(opened, "2.95", "3.05")
+    rig.market.put(opened, "4.00", "4.10", occ=LATER)
+    rig.market.put_spot(opened, "500")
+    rig.run(opened + timedelta(minutes=1), opened + timedelta(minutes=29), step=60)
+    assert (states(rig), refusals(rig)) == ([], [])
+    rig.run(opened + timedelta(minutes=30), opened + timedelta(minutes=31))
+    assert states(rig) == ["planned", "closing", "done"]
+
+
+def test_a_plan_refused_with_nothing_sent_is_made_again_an_hour_later(tmp_path):
+    rig = due_to_roll(tmp_path, level=3)
+    rig.market.put(morning(0), "3.00", "5.00", occ=LATER)
+    rig.market.put(morning(30), "4.00", "4.10", occ=LATER)
+    rig.run(morning(0), morning(59, 45))
+    assert states(rig) == []
+    assert "quote wide" in only(refusals(rig)).reason
+    rig.run(at(16, 0, day=ROLL_DAY), at(16, 1, day=ROLL_DAY))
+    assert states(rig) == ["planned", "closing", "done"]
+    rig.assert_sound()

@@ -56,10 +56,10 @@ def standing(
     *,
     qty: int = 6,
     control: ControlLevel = ControlLevel.NORMAL,
-    roll_refused: bool = False,
+    roll_waits: bool = False,
 ) -> Standing:
     return Standing(
-        at=NOON, qty=qty, control=control, current=current, working=working, roll_refused=roll_refused
+        at=NOON, qty=qty, control=control, current=current, working=working, roll_waits=roll_waits
     )
 
 
@@ -178,9 +178,9 @@ def test_hard_stop_sends_and_cancels_nothing():
 def test_a_refused_roll_leaves_the_position_to_its_other_rules():
     found = (trigger(ExitReason.ROLL), trigger(ExitReason.MAX_HOLD))
     assert arbitrate(found, standing()).kind is ExitActionKind.ROLL
-    refused = arbitrate(found, standing(roll_refused=True))
+    refused = arbitrate(found, standing(roll_waits=True))
     assert (refused.kind, refused.decision.reason) == (ExitActionKind.SEND, ExitReason.MAX_HOLD)
-    assert arbitrate(found[:1], standing(roll_refused=True)).kind is ExitActionKind.HOLD
+    assert arbitrate(found[:1], standing(roll_waits=True)).kind is ExitActionKind.HOLD
 
 
 def test_a_stop_pre_empts_an_unfinished_roll():

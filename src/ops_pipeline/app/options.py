@@ -82,6 +82,8 @@ class ExitOptions(Options):
     roll_days_after: int = Field(14, ge=0)
     roll_delta_low: float = Field(0.30, gt=0, lt=1)
     roll_delta_high: float = Field(0.70, gt=0, lt=1)
+    roll_after_open_minutes: int = Field(30, ge=0)
+    roll_retry_minutes: int = Field(60, gt=0)
     confirmations: int = Field(2, ge=1)
     executable_slack_bp: int = Field(500, ge=0)
 

@@ -136,7 +136,14 @@ class Settings(BaseSettings):
     def roll_rules(self) -> r.RollRules:
         """Give the successor's numbers."""
         x = self.exits
-        return r.RollRules(x.roll_delta_low, x.roll_delta_high, x.roll_days_before, x.roll_days_after)
+        return r.RollRules(
+            x.roll_delta_low,
+            x.roll_delta_high,
+            x.roll_days_before,
+            x.roll_days_after,
+            x.roll_after_open_minutes,
+            x.roll_retry_minutes,
+        )
 
     def tier_rules(self, tier: Tier, *, account: str | None = None) -> r.TierRules:
         """Give one tier's row with the account's overrides; an overridden fraction has no floor."""

@@ -44,12 +44,14 @@ class ExitRules(NamedTuple):
 
 
 class RollRules(NamedTuple):
-    """How a roll's successor is chosen (RULEBOOK 4)."""
+    """How a roll's successor is chosen (RULEBOOK 4), and when a roll is planned (minutes)."""
 
     delta_low: float
     delta_high: float
     days_before: int
     days_after: int
+    after_open_minutes: int
+    retry_minutes: int
 
 
 class TierRules(NamedTuple):

@@ -51,6 +51,7 @@ class Memory:
 
     marks: dict[PositionId, MarkMemory] = field(default_factory=dict)
     sampled: dict[PositionId, datetime] = field(default_factory=dict)
+    roll_refused: dict[PositionId, datetime] = field(default_factory=dict)
     atr: dict[tuple[str, str], float | None] = field(default_factory=dict)
     daily_at: dict[str, datetime] = field(default_factory=dict)
     read_at: dict[str, datetime] = field(default_factory=dict)

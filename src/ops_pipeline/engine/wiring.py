@@ -196,6 +196,7 @@ class Wiring:
             snapshots=self.parts.store,
             memory=self.memory.marks,
             sampled=self.memory.sampled,
+            roll_refused=self.memory.roll_refused,
             next_read_s=self._next_read_s(now),
             roller=partial(self._roll, account),
         )
@@ -206,6 +207,7 @@ class Wiring:
             exits=partial(self._exit_rules, account),
             quotes=self.parts.book.quote_rules(),
             orders=self.parts.book.exit_order_rules(),
+            roll=self.parts.book.roll_rules(),
         )
 
     def desk(self, account: AccountId, use: Use) -> Desk:

@@ -43,7 +43,7 @@ class Standing:
     """What holds apart from triggers: contracts held, kill level, and the exit under way.
 
     `working` is the reason of the live exit order or unfinished roll, None where none lives;
-    `roll_refused` a roll already refused this session, which leaves the position to its other rules.
+    `roll_waits` that no roll is to be planned now, which leaves the position to its other rules.
     """
 
     at: datetime
@@ -51,7 +51,7 @@ class Standing:
     control: ControlLevel
     current: ExitDecision | None
     working: ExitReason | None
-    roll_refused: bool = False
+    roll_waits: bool = False
 
 
 class ExitChoice(NamedTuple):
@@ -144,9 +144,7 @@ def _best(triggers: tuple[Trigger, ...], standing: Standing) -> Trigger | None:
     met = [
         trigger
         for trigger in (kill_trigger(standing), *triggers)
-        if trigger.met
-        and trigger.qty > 0
-        and not (trigger.reason is ExitReason.ROLL and standing.roll_refused)
+        if trigger.met and trigger.qty > 0 and not (trigger.reason is ExitReason.ROLL and standing.roll_waits)
     ]
     return min(met, key=lambda trigger: trigger.rank, default=None)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from ops_pipeline.domain import events as e
@@ -12,7 +12,7 @@ from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
 from ops_pipeline.domain.orders import Refused, Rejected
 from ops_pipeline.domain.positions import ExitDecision, ExitReason, Held, Position
 from ops_pipeline.domain.records import Failed, PositionMark, StepReport
-from ops_pipeline.domain.rules import ExitOrderRules, ExitRules
+from ops_pipeline.domain.rules import ExitOrderRules, ExitRules, RollRules
 from ops_pipeline.domain.units import Occ, PositionId
 from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, SnapshotStore
 from ops_pipeline.stages.execution.gateway import Desk
@@ -36,7 +36,8 @@ class RulesOf(Protocol):
 class ManagerPorts:
     """One account's positions: its desk, the market, and what marks were seen before.
 
-    `memory` and `sampled` live as long as the process; a new one recalls them from the ledger.
+    `memory` and `sampled` live as long as the process; a new one recalls them from the ledger. So does
+    `roll_refused`, when a position's roll was last refused; a new process plans it at once.
     `next_read_s` gives the seconds to the next read of the market.
     """
 
@@ -46,6 +47,7 @@ class ManagerPorts:
     snapshots: SnapshotStore
     memory: dict[PositionId, MarkMemory]
     sampled: dict[PositionId, datetime]
+    roll_refused: dict[PositionId, datetime]
     next_read_s: float
     roller: "Roller"
 
@@ -59,11 +61,12 @@ class Roller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerRules:
-    """Exit rules by position, quote trust, and how exit orders walk."""
+    """Exit rules by position, quote trust, how exit orders walk and when rolls are planned."""
 
     exits: RulesOf
     quotes: QuoteRules
     orders: ExitOrderRules
+    roll: RollRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +158,9 @@ def watch(
     sessions_held = ports.calendar.count(position.entry_session, session.date)
     before = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     held = tracking.observe(before, read.marks, exit_rules)
-    standing = _standing(position, ledger, now, session)
+    standing = _standing(
+        position, ledger, now, session, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
+    )
     idle = position.exit is None and standing.working is None and ledger.control is ControlLevel.NORMAL
     if idle and not whole and not arbiter.first_exit(held, read.marks, exit_rules).rank:
         action = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
@@ -179,7 +184,29 @@ def _cycle(position: Position, *, now: datetime, session: Session, ports: Manage
     )
 
 
-def _standing(position: Position, ledger: Ledger, now: datetime, session: Session) -> Standing:
+def _roll_waits(
+    position: Position,
+    ledger: Ledger,
+    now: datetime,
+    session: Session,
+    ports: ManagerPorts,
+    rules: ManagerRules,
+) -> bool:
+    """Tell whether no roll is to be planned now: too early, just refused, or one ended this session."""
+    if session.minutes_after_open(now) < rules.roll.after_open_minutes:
+        return True
+    refused_at = ports.roll_refused.get(position.id)
+    if refused_at is not None and now - refused_at < timedelta(minutes=rules.roll.retry_minutes):
+        return True
+    return any(
+        roll.position_id == position.id and not roll.is_live and roll.updated_at >= session.open_at
+        for roll in ledger.rolls.values()
+    )
+
+
+def _standing(
+    position: Position, ledger: Ledger, now: datetime, session: Session, *, roll_waits: bool
+) -> Standing:
     working = working_exits(ledger, position)
     rolling = any(roll.is_live and roll.position_id == position.id for roll in ledger.rolls.values())
     reason = reason_of(working[0]) if working else (ExitReason.ROLL if rolling else None)
@@ -189,7 +216,7 @@ def _standing(position: Position, ledger: Ledger, now: datetime, session: Sessio
         control=ledger.control,
         current=position.exit,
         working=reason,
-        roll_refused=position.rolled_on == session.date,
+        roll_waits=roll_waits,
     )
 
 
@@ -225,6 +252,8 @@ def _apply(
             return _send(watched, action.decision, now=now, session=session, desk=desk, rules=rules)
         case ExitActionKind.ROLL:
             ports.roller(position, now=now, session=session)
+            if not _is_rolling(position, desk):
+                ports.roll_refused[position.id] = now
         case ExitActionKind.CANCEL | ExitActionKind.WAIT:
             if action.kind is ExitActionKind.CANCEL:
                 free = exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
@@ -251,7 +280,10 @@ def _follow_up(
     sessions_held = ports.calendar.count(position.entry_session, session.date)
     held = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     triggers = monitor.check_exit_conditions(held, watched.read.marks, rules.exits(position))
-    action = arbiter.arbitrate(triggers, _standing(position, ledger, now, session))
+    standing = _standing(
+        position, ledger, now, session, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
+    )
+    action = arbiter.arbitrate(triggers, standing)
     again = replace(watched, position=position, held=held, triggers=triggers, action=action)
     if action.kind is not ExitActionKind.SEND or action.decision is None:
         return Outcome()
