@@ -17,6 +17,7 @@ from tests.builders_world import calendar
 
 ROLL_DAY = date(2026, 3, 30)
 MILLION = "1000000"
+BEFORE_THREE = at(14, 59, day=ROLL_DAY)
 
 
 def _dispatch_rules(rig) -> DispatchRules:
@@ -74,7 +75,7 @@ def view_of(rig, position, *, now, session) -> RollView:
     )
 
 
-def due_to_roll(path, *, level: int, qty: int = 2, stands_at=at(14, 59, day=ROLL_DAY)) -> Rig:
+def due_to_roll(path, *, level: int, qty: int = 2, stands_at=BEFORE_THREE) -> Rig:
     """A rig that bought 46 days ahead and stands at 18 days to expiry, nothing gained or lost."""
     rig = Rig(path, cash=MILLION, level=level, views=view_of)
     rig.opened(qty, price="3.00")

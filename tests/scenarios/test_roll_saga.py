@@ -199,12 +199,9 @@ def test_between_two_limits_of_the_successors_walk_the_saga_waits(tmp_path):
 
 
 def test_no_roll_is_planned_in_the_first_half_hour(tmp_path):
-    opened = at(13, 30, day=ROLL_DAY)
+    opened = at(14, 30, day=ROLL_DAY)
     rig = due_to_roll(tmp_path, level=3, stands_at=opened)
-    rig.market.put(opened, "2.95", "3.05")
-    rig.market.put(opened, "4.00", "4.10", occ=LATER)
-    rig.market.put_spot(opened, "500")
-    rig.run(opened + timedelta(minutes=1), opened + timedelta(minutes=29), step=60)
+    rig.run(opened, opened + timedelta(minutes=29), step=60)
     assert (states(rig), refusals(rig)) == ([], [])
     rig.run(opened + timedelta(minutes=30), opened + timedelta(minutes=31))
     assert states(rig) == ["planned", "closing", "done"]

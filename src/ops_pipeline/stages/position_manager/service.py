@@ -159,7 +159,7 @@ def watch(
     before = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     held = tracking.observe(before, read.marks, exit_rules)
     standing = _standing(
-        position, ledger, now, session, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
+        position, ledger, now, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
     )
     idle = position.exit is None and standing.working is None and ledger.control is ControlLevel.NORMAL
     if idle and not whole and not arbiter.first_exit(held, read.marks, exit_rules).rank:
@@ -204,9 +204,7 @@ def _roll_waits(
     )
 
 
-def _standing(
-    position: Position, ledger: Ledger, now: datetime, session: Session, *, roll_waits: bool
-) -> Standing:
+def _standing(position: Position, ledger: Ledger, now: datetime, *, roll_waits: bool) -> Standing:
     working = working_exits(ledger, position)
     rolling = any(roll.is_live and roll.position_id == position.id for roll in ledger.rolls.values())
     reason = reason_of(working[0]) if working else (ExitReason.ROLL if rolling else None)
@@ -281,7 +279,7 @@ def _follow_up(
     held = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     triggers = monitor.check_exit_conditions(held, watched.read.marks, rules.exits(position))
     standing = _standing(
-        position, ledger, now, session, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
+        position, ledger, now, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
     )
     action = arbiter.arbitrate(triggers, standing)
     again = replace(watched, position=position, held=held, triggers=triggers, action=action)
