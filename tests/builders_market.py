@@ -16,7 +16,7 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import Mode, Tier
 from ops_pipeline.domain.fees import fee_rules_on, fill_fees, unit_entry_fees
 from ops_pipeline.domain.ids import client_order_id, logical_account, position_id_for
-from ops_pipeline.domain.instruments import parse_occ
+from ops_pipeline.domain.instruments import Split, parse_occ
 from ops_pipeline.domain.market import Chain, Feed, OptionQuote, SpotQuote
 from ops_pipeline.domain.orders import Approved, GateResult, Leg, OrderIntent, Purpose, Side
 from ops_pipeline.domain.records import RegimeReading
@@ -50,12 +50,17 @@ class ScriptedMarket:
 
     def __init__(self) -> None:
         self._quotes: dict[str, list[tuple[datetime, str | None, str | None, int]]] = defaultdict(list)
+        self._splits: list[Split] = []
         self._spots: list[tuple[datetime, int]] = [(at(14), to_usd4("500"))]
 
     def put(self, when: datetime, bid: str | None, ask: str | None, *, occ: str = CALL, size: int = 100):
         """From `when` on the symbol is quoted so, in dollars; `size` on both sides."""
         self._quotes[occ].append((when, bid, ask, size))
         self._quotes[occ].sort(key=lambda row: row[0])
+
+    def put_split(self, ticker: str, session: date, new: int, old: int = 1) -> None:
+        """At `session`'s open `old` shares become `new` ones."""
+        self._splits.append(Split(ticker=ticker, session=session, new=new, old=old))
 
     def put_spot(self, when: datetime, price: str) -> None:
         self._spots.append((when, to_usd4(price)))
@@ -108,6 +113,9 @@ class ScriptedMarket:
 
     def iv_history(self, ticker, *, before, limit):
         return ()
+
+    def splits(self, ticker, *, first, last):
+        return [split for split in self._splits if split.ticker == ticker and first <= split.session <= last]
 
     def volatility_index(self, *, before):
         return RegimeReading(session=calendar().previous(before).date, value=15.0, source="scripted")

@@ -8,7 +8,7 @@ from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.errors import OpsError
 from ops_pipeline.domain.events import Event, EventBody
 from ops_pipeline.domain.features import FeatureRow
-from ops_pipeline.domain.instruments import Right
+from ops_pipeline.domain.instruments import Right, Split
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, OptionQuote, Session, SpotQuote
 from ops_pipeline.domain.news import Classification, NewsItem, TextScore
@@ -83,7 +83,7 @@ class MarketData(Protocol):
         """Give the underlying's newest price; None when it is not known."""
 
     def bars(self, ticker: str, *, interval: Interval, after: datetime, now: datetime) -> Sequence[Bar]:
-        """Give complete bars with after < end_at <= now, oldest first."""
+        """Give complete bars with after < end_at <= now, oldest first, in the shares of their own day."""
 
     def chain(
         self, ticker: str, *, now: datetime, first: date, last: date, right: Right | None = None
@@ -95,6 +95,9 @@ class MarketData(Protocol):
 
     def iv_history(self, ticker: str, *, before: date, limit: int) -> Sequence[IvReading]:
         """Give up to `limit` daily readings of sessions before `before`, oldest first."""
+
+    def splits(self, ticker: str, *, first: date, last: date) -> Sequence[Split]:
+        """Give the splits that come into force on a session in [first, last], oldest first."""
 
     def volatility_index(self, *, before: date) -> RegimeReading | None:
         """Give the index close of the last session before `before`; None: no source."""

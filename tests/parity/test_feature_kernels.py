@@ -1,14 +1,14 @@
-"""The compiled feature, IV, watchlist and signal kernels equal the plain ones, bit for bit."""
+"""The compiled feature, watchlist, signal and unit kernels equal the plain ones, bit for bit."""
 
 import random
 
 import pytest
 
 from ops_pipeline.domain.market import Interval
+from ops_pipeline.domain.units import gain_reaches
 from ops_pipeline.stages.feature_computer.features import place_in_range
 from ops_pipeline.stages.feature_computer.windows import atr_step, true_range
 from ops_pipeline.stages.signal_engine import rules as s
-from ops_pipeline.stages.telemetry.iv import interpolate_total_variance
 from ops_pipeline.stages.watchlist_engine.scoring import attention_score
 from tests.builders_signals import signal_rules, watchlist_rules
 from tests.parity.harness import assert_parity
@@ -33,13 +33,7 @@ GENERATORS = {
     place_in_range: lambda r: (r.random() * 3, low := r.random(), low + r.random() + 1e-9),
     true_range: lambda r: (5e6 + r.randint(0, 9_999), 5e6 - r.randint(0, 9_999), 5e6 + r.gauss(0, 2e4)),
     atr_step: lambda r: (r.random() * 1e5, r.random() * 1e5, r.randint(2, 30)),
-    interpolate_total_variance: lambda r: (
-        r.choice([30.0, r.uniform(1, 30)]),
-        r.uniform(0.01, 4),
-        r.choice([30.0, r.uniform(30, 90)]),
-        r.uniform(0.01, 4),
-        30.0,
-    ),
+    gain_reaches: lambda r: (r.randint(0, 10**9), r.randint(0, 10**9), r.choice([-2_500, 0, 5_000])),
     attention_score: lambda r: (r.random(), r.random(), r.random(), WATCHLIST),
     s.trend_state: lambda r: tuple(float(r.randint(1, 5)) for _ in range(3)),
     s.trend_part: lambda r: (_trend(r), _signed(r)),
@@ -53,4 +47,4 @@ GENERATORS = {
 
 @pytest.mark.parametrize("kernel", GENERATORS, ids=lambda kernel: kernel.__qualname__)
 def test_the_compiled_kernel_equals_the_plain_one(kernel):
-    assert_parity(kernel, GENERATORS[kernel], n=20_000)
+    assert_parity(kernel, GENERATORS[kernel])

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipeline.domain.features import FeatureRow
+from ops_pipeline.domain.pricing.maturity import interpolate_total_variance
 from ops_pipeline.domain.signals import Signal
 from ops_pipeline.stages.feature_computer.features import (
     MINUTE_BARS,
@@ -17,7 +18,6 @@ from ops_pipeline.stages.feature_computer.features import (
 )
 from ops_pipeline.stages.feature_computer.news_score import NO_NEWS, read_news
 from ops_pipeline.stages.signal_engine.rules import decide
-from ops_pipeline.stages.telemetry.iv import interpolate_total_variance
 from ops_pipeline.stages.watchlist_engine.scoring import Candidate, rank
 from tests.builders_signals import (
     DAY,

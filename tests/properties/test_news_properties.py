@@ -9,11 +9,11 @@ from ops_pipeline.adapters.feeds.parse import FeedError, parse_feed
 from ops_pipeline.adapters.feeds.plaintext import remove_invisible, to_plain_text
 from ops_pipeline.adapters.textmodels.lexicon import score_text
 from ops_pipeline.adapters.textmodels.words import DIRECTION, NOUNS, OPINION
-from ops_pipeline.domain.news import NewsItem
+from ops_pipeline.domain.news import NewsItem, identify_news
 from ops_pipeline.stages.classifier.rules import classify
 from ops_pipeline.stages.classifier.tickers import build_universe
 from ops_pipeline.stages.feature_computer.news_score import read_news
-from ops_pipeline.stages.news_ingest.dedupe import DedupeRules, dedupe, identify
+from ops_pipeline.stages.news_ingest.dedupe import DedupeRules, dedupe
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 UNIVERSE = build_universe({"AAPL": "", "MSFT": "", "NOW": "", "HLRB": "Halcyon Robotics Inc", "X": "Ⅻ, &"})
@@ -31,7 +31,7 @@ def items(draw):
     url = draw(st.sampled_from([f"https://wire.example/{n}" for n in range(12)]))
     published = NOON + timedelta(minutes=draw(st.integers(-4000, 60)))
     return NewsItem(
-        news_id=identify("wire", url),
+        news_id=identify_news("wire", url),
         source="wire",
         url=url,
         published_at=published,

@@ -128,3 +128,32 @@ def test_exits_are_managed_on_one_real_day_of_five_minute_chains(shared_data, tm
     assert summary["positions"]["opened"] == 2
     assert sum(summary["exits"].values()) >= 1
     assert summary["reconciliation"]["breaks"] == 0
+
+
+def test_apple_in_2014_is_replayed_at_the_minute_over_its_seven_for_one_split(shared_data, tmp_path):
+    words = (
+        "replay", "--config", CONFIG / "aapl-2014.toml", "--data", shared_data / "lean_2014_2015",
+        "--from", "2014-06-06", "--to", "2014-06-09", "--json", "--home",
+    )  # fmt: skip
+    home = tmp_path / "first"
+    summary = call(*words, home)
+    assert (summary["sessions"], summary["reconciliation"]["breaks"]) == (2, 0)
+    # Bought on the Friday near 650; on the Monday one contract is seven, and 650 is 92.86.
+    positions = {row["position"]: row for row in call("positions", "--home", home, "--json")}
+    assert {row["occ"] for row in positions.values()} == {"AAPL140620C00092860", "AAPL140718P00092860"}
+    assert {row["of"] for row in positions.values()} == {21, 14}
+    recording = open_recording(
+        [shared_data / "lean_2014_2015"],
+        calendar=exchange_calendar(),
+        symbols=("AAPL",),
+        first=date(2014, 6, 6),
+        last=date(2014, 6, 9),
+    )
+    fills = call("fills", "--home", home, "--json")
+    assert fills
+    for fill in fills:
+        at = datetime.fromisoformat(fill["at"])
+        quote = recording.quotes([fill["occ"]], now=at)[fill["occ"]]
+        assert fill["price"] == pytest.approx(quote.bid / 10_000)
+        assert (fill["side"], fill["qty"]) in (("sell", 21), ("sell", 14))
+    assert call(*words, tmp_path / "second")["ledger_hash"] == summary["ledger_hash"]

@@ -4,8 +4,8 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from time import process_time
 
-from ops_pipeline.domain.news import NewsItem
-from ops_pipeline.stages.news_ingest.dedupe import DedupeRules, dedupe, identify, normalise_headline
+from ops_pipeline.domain.news import NewsItem, identify_news
+from ops_pipeline.stages.news_ingest.dedupe import DedupeRules, dedupe, normalise_headline
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 RULES = DedupeRules()
@@ -15,7 +15,7 @@ STORY = "Halcyon Robotics raises full-year guidance after strong quarter"
 def news(headline, url, *, minutes=0, tickers=(), linked_to=None, source="wire"):
     at = NOON + timedelta(minutes=minutes)
     return NewsItem(
-        news_id=identify(source, url),
+        news_id=identify_news(source, url),
         source=source,
         url=url,
         published_at=at,
@@ -34,8 +34,8 @@ def links(*incoming, recent=()):
 
 def test_identity_is_the_sha256_of_source_and_url():
     expected = hashlib.sha256(b"wire\nhttps://wire.example/1").hexdigest()
-    assert identify("wire", "https://wire.example/1") == expected
-    assert identify("other", "https://wire.example/1") != expected
+    assert identify_news("wire", "https://wire.example/1") == expected
+    assert identify_news("other", "https://wire.example/1") != expected
 
 
 def test_a_headline_is_compared_without_case_and_punctuation():

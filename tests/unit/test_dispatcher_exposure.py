@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from ops_pipeline.domain.accounts import BrokerPosition, Tier
+from ops_pipeline.domain.events import EntriesPaused
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Leg, Order, OrderState, Purpose, Side
 from ops_pipeline.domain.positions import Position, PositionStatus
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, SignalId
-from ops_pipeline.stages.dispatcher.day_record import count_day_trades, losing_run, record_day
+from ops_pipeline.stages.dispatcher.day_record import count_day_trades, losing_run, pause_due, record_day
 from ops_pipeline.stages.dispatcher.exposure import (
     ContractGreeks,
     GreekTotals,
@@ -173,6 +174,14 @@ def test_losses_are_net_of_fees_and_of_this_session_only():
     assert losing_run([flat], SESSION) == 1
     before = replace(lost(2, 1), closed_at=SESSION.open_at - timedelta(hours=17))
     assert losing_run([before], SESSION) == 0
+
+
+def test_the_third_loss_in_a_row_is_written_down_once_with_its_reason():
+    losers = [lost(1, 1), lost(2, 2), lost(3, 3)]
+    assert pause_due(ledger_of(*losers[:2]), SESSION, losses=3) == []
+    due = pause_due(ledger_of(*losers), SESSION, losses=3)
+    assert due == [EntriesPaused(session=DAY, reason="3 losing positions in a row")]
+    assert pause_due(ledger_of(*losers, paused_session=DAY), SESSION, losses=3) == []
 
 
 def test_a_pause_of_this_session_is_seen():

@@ -1,6 +1,7 @@
 """The 30-day IV of a chain (RULEBOOK 5, FEATURES 13)."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
@@ -10,14 +11,14 @@ import pytest
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.domain.instruments import OptionContract, Right, format_occ
 from ops_pipeline.domain.market import Chain, Feed, OptionQuote, Session
+from ops_pipeline.domain.pricing.maturity import constant_maturity_iv
 from ops_pipeline.domain.units import usd4_from_float
 from ops_pipeline.stages.telemetry.iv import (
-    ExpiryIv,
-    constant_maturity_iv,
     expiry_ivs,
     is_reading_due,
     read_thirty_day_iv,
 )
+from ops_pipeline.stages.telemetry.service import median_spread
 from tests.builders_signals import SESSION, chain_of, option, quote_rules
 
 AT = SESSION.close_at
@@ -79,11 +80,11 @@ def test_quotes_without_an_iv_or_with_a_stale_time_take_no_part():
 
 
 def test_the_nearest_expiries_on_both_sides_are_taken():
-    expiries = [ExpiryIv(days, iv, 600.0) for days, iv in ((0.5, 9.0), (9, 0.9), (30, 0.4), (58, 0.8))]
-    assert constant_maturity_iv(expiries) == 0.4
+    points = [(0.5, 9.0), (9.0, 0.9), (30.0, 0.4), (58.0, 0.8)]
+    assert constant_maturity_iv(points, target_days=30.0) == 0.4
     # 16 and 44 days lie as far from 30: variance halfway between 0.25 * 16 and 0.09 * 44.
-    pair = [ExpiryIv(44, 0.3, 600.0), ExpiryIv(16, 0.5, 600.0)]
-    assert constant_maturity_iv(pair) == pytest.approx(math.sqrt((4.0 + 3.96) / 2 / 30))
+    pair = [(44.0, 0.3), (16.0, 0.5)]
+    assert constant_maturity_iv(pair, target_days=30.0) == pytest.approx(math.sqrt((4.0 + 3.96) / 2 / 30))
 
 
 def test_readings_are_due_in_the_last_ten_minutes_of_the_session():
@@ -91,6 +92,20 @@ def test_readings_are_due_in_the_last_ten_minutes_of_the_session():
     assert not is_reading_due(SESSION, now=close - timedelta(minutes=10, seconds=1))
     assert is_reading_due(SESSION, now=close - timedelta(minutes=10))
     assert not is_reading_due(SESSION, now=close)
+
+
+def quoted(strike: float, bid: int | None, ask: int | None):
+    contract, made = option(NEAR, Right.CALL, strike, mid=2.0, iv=0.3, at=AT)
+    return contract, replace(made, bid=bid, ask=ask)
+
+
+def test_the_median_spread_counts_a_quote_nobody_bids_for_as_twice_its_mid():
+    tight, wide = quoted(600.0, 19_000, 21_000), quoted(605.0, 8_000, 12_000)  # 10 % and 40 % of the mid
+    no_bids = [quoted(610.0, 0, 500), quoted(615.0, None, 500)]
+    silent = [quoted(620.0, 21_000, 19_000), quoted(625.0, 5_000, None)]
+    assert median_spread(chain_of([tight, wide, *silent], spot=601.0, at=AT)) == 0.25
+    assert median_spread(chain_of([tight, wide, *no_bids, *silent], spot=601.0, at=AT)) == 1.2
+    assert median_spread(chain_of(silent, spot=601.0, at=AT)) is None
 
 
 def recorded_chain(rows: pl.DataFrame, spot: float, at: datetime) -> Chain:

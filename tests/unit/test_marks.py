@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ops_pipeline.domain.market import Session, Trust
-from ops_pipeline.stages.position_manager.marks import MarkMemory, read_marks
+from ops_pipeline.stages.position_manager.marks import MarkMemory, is_blind, read_marks
 from tests.builders_exits import NOON, SESSION, contract, cycle, quote, quote_rules
 
 RULES = quote_rules()
@@ -120,8 +120,8 @@ def test_a_mark_with_none_after_it_for_five_minutes_is_sparse_and_stands_alone()
 def test_after_five_blind_minutes_the_stop_reads_a_wide_or_one_sided_bid(bid, ask, stop):
     early = read(bid, ask, memory(seconds_ago=299))
     late = read(bid, ask, memory(seconds_ago=300))
-    assert (early.marks.stop_price, early.blind) == (-1, False)
-    assert (late.marks.stop_price, late.blind, late.marks.mark) == (stop, True, -1)
+    assert early.marks.stop_price == -1
+    assert (late.marks.stop_price, late.marks.mark) == (stop, -1)
 
 
 @pytest.mark.parametrize(
@@ -142,17 +142,13 @@ def test_the_fallbacks_two_reads_are_ten_seconds_apart():
     assert read("6.00", "9.00", first.memory, seconds=10).marks.stop_price == 60_000
 
 
-def test_a_night_is_not_blindness():
+def test_five_minutes_without_a_mark_are_blindness_and_a_night_is_not():
+    def blind(seconds_ago, session=SESSION):
+        return is_blind(memory(seconds_ago=seconds_ago), NOON, session, RULES)
+
+    assert (blind(299), blind(300)) == (False, True)
     opened = Session(date=SESSION.date, open_at=NOON - timedelta(seconds=60), close_at=SESSION.close_at)
-    assert not read("6.00", "9.00", memory(seconds_ago=70_000), session=opened).blind
-
-
-def test_no_bid_allows_one_tick_on_expiry_day_alone():
-    other_day = read("0.00", "0.05")
-    expiring = read("0.00", "0.05", of=contract(date(2026, 1, 9)))
-    assert (other_day.no_bid, other_day.one_tick) == (True, False)
-    assert (expiring.no_bid, expiring.one_tick) == (True, True)
-    assert not read("9.90", "10.10").no_bid
+    assert not blind(70_000, opened)
 
 
 def test_minutes_to_the_close_round_up_so_that_no_cutoff_is_early():

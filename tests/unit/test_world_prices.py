@@ -9,7 +9,9 @@ import pytest
 
 from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
 from ops_pipeline.domain.errors import ConfigurationError
+from ops_pipeline.domain.instruments import Split
 from ops_pipeline.domain.market import Interval
+from ops_pipeline.stages.telemetry.bars import in_todays_shares
 from tests.builders_world import FIRST, at, company, session, without_faults, world, world_of
 
 LONG_AGO = timedelta(days=700)
@@ -105,25 +107,25 @@ def test_prices_are_whole_cents_and_move_every_fifteen_seconds_only():
     assert len({spot.price for spot in noted[::3]}) > 1
 
 
-def test_a_split_divides_the_prices_before_it_and_multiplies_their_volume():
+def test_a_split_divides_the_price_from_its_session_on_and_leaves_earlier_bars_as_they_traded():
     market = world_of(company("TORQ", split_index=3))
     before = days_of(market, "TORQ", 2)
     after = days_of(market, "TORQ", 3)
-    assert [bar.close for bar in after[:-1]][-5:] == [bar.close // 2 for bar in before[-5:]]
-    assert after[-2].volume == 2 * before[-1].volume
-    assert abs(math.log(after[-1].open / after[-2].close)) < 0.15
+    assert after[:-1] == before
+    assert abs(math.log(2 * after[-1].open / after[-2].close)) < 0.15
     assert market.spot("TORQ", now=at(3, -10)).price == before[-1].close
-    (action,) = market.corporate_actions(session(3).date)
-    assert (action.ticker, action.ratio, action.amount) == ("TORQ", 2, 0)
+    split = Split(ticker="TORQ", session=session(3).date, new=2, old=1)
+    assert market.splits("TORQ", first=session(0).date, last=session(3).date) == (split,)
+    assert market.splits("TORQ", first=session(4).date, last=session(9).date) == ()
+    # In the shares of the day after, the four closes before are halves.
+    adjusted = in_todays_shares(after[-5:], [split])
+    assert [bar.close for bar in adjusted[:-1]] == [bar.close // 2 for bar in before[-4:]]
+    assert adjusted[-2].volume == 2 * before[-1].volume
+    assert adjusted[-1] == after[-1]
 
 
-def test_a_dividend_is_paid_out_of_the_price():
-    market = world("CLRN")
-    (action,) = market.corporate_actions(session(18).date)
-    close = days_of(market, "CLRN", 17)[-1].close
-    assert action.amount == round(close * 0.007 / 100) * 100
-    assert market.corporate_actions(session(17).date) == ()
-    assert market.dividend_yield("CLRN") == pytest.approx(0.028)
+def test_the_dividend_yield_is_four_quarterly_payments():
+    assert world("CLRN").dividend_yield("CLRN") == pytest.approx(0.028)
 
 
 def test_the_next_report_is_known_and_passes_once_the_market_answered():

@@ -212,6 +212,7 @@ def event_rows(store: SqlStore, account: AccountId, key: str | None, limit: int)
             "at": stamp(event.at),
             "kind": event.kind,
             "key": event.key,
+            "detail": getattr(event.body, "reason", None) or getattr(event.body, "detail", None) or None,
             "hash": event.hash[:12],
         }
         for event in events

@@ -74,6 +74,7 @@ def tell_position(life: Life, entry: Entry | None) -> list[Section]:
         Section("Market seen (sampled)", story_life.market_rows(life.marks)),
         Section("Exits decided", story_life.decision_rows(life.events)),
         Section("Sales", story_life.sale_rows(position, life.orders, life.events)),
+        Section("Alerts", story_life.alert_rows(life.events)),
         Section("Rolls", story_life.roll_rows(life.rolls, life.roll_events)),
         Section("Result", [story_life.result_row(position, life.events)]),
         Section("Related", _related(life, entry)),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from ops_pipeline.app.words import Row, dollars, stamp
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
 from ops_pipeline.domain.codec import encode
 from ops_pipeline.domain.ledger import Roll
 from ops_pipeline.domain.orders import Order
@@ -103,6 +104,15 @@ def fill_rows(events: Iterable[e.Event]) -> list[Row]:
                         "amount": dollars(left.amount),
                     }
                 )
+            case e.ContractsAdjusted() as changed:
+                rows.append(
+                    {
+                        "at": stamp(event.at),
+                        "side": f"split {changed.shares_new}:{changed.shares_old}",
+                        "qty": changed.for_one,
+                        "contract": changed.contract.occ,
+                    }
+                )
             case e.ContractsAdopted() as held:
                 rows.append(
                     {
@@ -171,6 +181,18 @@ def decision_rows(events: Iterable[e.Event]) -> list[Row]:
                 rows.append({"at": stamp(event.at), "reason": "withdrawn", "message": reason})
             case e.RollRefused(reason=reason):
                 rows.append({"at": stamp(event.at), "reason": "roll refused", "message": reason})
+    return rows
+
+
+def alert_rows(events: Iterable[e.Event]) -> list[Row]:
+    """Give what was raised and cleared about the position and its orders."""
+    rows: list[Row] = []
+    for event in events:
+        match event.body:
+            case AlertRaised() as raised:
+                rows.append({"at": stamp(event.at), "alert": raised.code.value, "message": raised.detail})
+            case AlertCleared(code=code):
+                rows.append({"at": stamp(event.at), "alert": code.value, "message": "cleared"})
     return rows
 
 

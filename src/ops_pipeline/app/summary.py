@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from ops_pipeline.adapters.store import reports
+from ops_pipeline.adapters.store import inspection, reports
+from ops_pipeline.app.alerting import alert_rows
 from ops_pipeline.app.compose import Assembly
+from ops_pipeline.domain.alerts import AlertRaised
 from ops_pipeline.domain.errors import InvariantError
 from ops_pipeline.domain.events import BreakFound
 from ops_pipeline.domain.orders import Purpose
@@ -46,6 +48,7 @@ def summarise(assembly: Assembly, *, sessions: int, elapsed_s: float) -> dict[st
         "partials": funnel.partials,
         "rolls": funnel.rolls_by_state.get("done", 0),
         "accounts": accounts,
+        "alerts": _alerts(assembly),
         "reconciliation": {"checks": assembly.wiring.memory.checks, "breaks": len(breaks)},
         "events": sum(store.ledger(account).seq for account in assembly.wiring.accounts),
         "commits": store.commits,
@@ -72,6 +75,17 @@ def exits_by_reason(assembly: Assembly) -> dict[str, int]:
         for _, reason in (*sold, *removed):
             found[reason] = found.get(reason, 0) + 1
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _alerts(assembly: Assembly) -> dict[str, Any]:
+    """Count the alerts raised, by code, and those that still stand."""
+    raised: dict[str, int] = {}
+    for account in assembly.wiring.accounts:
+        for event in inspection.events_of_kind(assembly.store, account, "AlertRaised"):
+            if isinstance(event.body, AlertRaised):
+                raised[event.body.code.value] = raised.get(event.body.code.value, 0) + 1
+    standing = alert_rows(assembly.store, assembly.wiring.accounts)
+    return {"raised": dict(sorted(raised.items())), "standing": len(standing)}
 
 
 def _account(assembly: Assembly, account: AccountId) -> dict[str, Any]:

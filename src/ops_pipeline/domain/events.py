@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
+from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
 from ops_pipeline.domain.codec import build, encode
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.orders import BrokerStatus, Fill, OrderIntent
@@ -66,7 +67,7 @@ class ControlChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntriesPaused:
-    """No entries until the session named is over (losses in a row)."""
+    """No entries until the session named is over, because of losses in a row."""
 
     session: date
     reason: str
@@ -227,6 +228,21 @@ class ContractsAdopted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractsAdjusted:
+    """A split changed the contracts held: one became `for_one` of `contract`, at the same cost in all.
+
+    `shares_new` of the underlying stand for `shares_old` before.
+    """
+
+    position_id: PositionId
+    activity_id: str
+    contract: OptionContract
+    for_one: int
+    shares_new: int
+    shares_old: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractsRemoved:
     """Contracts that left without a fill: expiry, exercise, external sale; `amount` is credited."""
 
@@ -300,11 +316,14 @@ EventBody = (
     | ExitDecided
     | ExitWithdrawn
     | ContractsAdopted
+    | ContractsAdjusted
     | ContractsRemoved
     | PositionClosed
     | PositionFrozen
     | RollAdvanced
     | RollRefused
+    | AlertRaised
+    | AlertCleared
 )
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(EventBody)}
@@ -347,16 +366,14 @@ def chain_hash(account: str, seq: int, at: datetime, kind: str, text: str, previ
 
 
 def key_of(body: EventBody) -> str:
-    """Name what the event is about: an order, a position, a symbol; "" for the account itself."""
+    """Name what the event is about: an order, a position, a symbol, a job; "" for the account itself."""
     match body:
         case OrderIntended(intent=intent):
             return intent.client_order_id
         case FillBooked(fill=fill):
             return fill.client_order_id
-        case BreakFound(symbol=symbol) | BreakSettled(symbol=symbol):
-            return symbol
         case _:
-            for name in ("client_order_id", "position_id", "activity_id"):
+            for name in ("client_order_id", "position_id", "activity_id", "symbol", "key"):
                 value = getattr(body, name, None)
                 if value is not None:
                     return str(value)

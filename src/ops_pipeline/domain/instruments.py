@@ -1,7 +1,7 @@
 """Option contracts and their OCC symbols. Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import IntEnum
@@ -9,7 +9,9 @@ from functools import lru_cache
 
 from ops_pipeline.domain.units import Occ, Usd4, to_decimal, to_usd4
 
-_OCC = re.compile(r"([A-Z]{1,5})(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
+# Characters of a symbol after its root: yymmdd, the right, the strike.
+_TAIL = 15
+_OCC = re.compile(r"([A-Z]{1,5})([1-9]?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 
 
 class Right(IntEnum):
@@ -64,6 +66,38 @@ class OptionContract:
         return max(0, (spot - self.strike) * int(self.right))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A stock split: from `session`'s open on, `old` shares of `ticker` are `new` ones."""
+
+    ticker: str
+    session: date
+    new: int
+    old: int
+
+    def __post_init__(self) -> None:
+        if self.new <= 0 or self.old <= 0 or self.new == self.old:
+            raise ValueError(f"split of {self.ticker}: expected another number, was {self.new}:{self.old}")
+
+
+def split_contract(contract: OptionContract, split: Split) -> tuple[OptionContract, int]:
+    """Give what a contract becomes in a split, and how many of those one of it becomes.
+
+    A whole split (7:1) multiplies the contracts and divides the strike, to the cent; the contract stays
+    standard. Any other (3:2, 1:10) leaves number and strike and changes what is delivered: the contract
+    gets a root of its own and is adjusted, so it may only be sold. As the clearing house does it.
+    """
+    if split.new % split.old == 0:
+        ratio = split.new // split.old
+        cents, rest = divmod(contract.strike * split.old, split.new * 100)
+        strike = (cents + (2 * rest >= split.new * 100)) * 100
+        occ = format_occ(contract.underlying, contract.expiration, contract.right, strike)
+        return replace(contract, occ=occ, strike=strike), ratio
+    root = len(contract.occ) - _TAIL
+    occ = Occ(f"{contract.occ[:root]}1{contract.occ[root:]}")
+    return replace(contract, occ=occ, adjusted=True), 1
+
+
 def format_occ(underlying: str, expiration: date, right: Right, strike: Usd4) -> Occ:
     """Write the OCC symbol, unpadded; strikes finer than 1/1000 dollar raise ValueError."""
     thousandths, rest = divmod(strike, 10)
@@ -74,11 +108,11 @@ def format_occ(underlying: str, expiration: date, right: Right, strike: Usd4) ->
 
 @lru_cache(maxsize=4096)
 def parse_occ(symbol: str) -> OptionContract:
-    """Read a standard OCC symbol; anything else (an adjusted root included) raises ValueError."""
+    """Read an OCC symbol; a root that ends in a digit is an adjusted contract's. Else ValueError."""
     match = _OCC.fullmatch(symbol)
     if match is None:
         raise ValueError(f"OCC symbol: expected ROOTyymmdd[CP]strike, was {symbol!r}")
-    root, year, month, day, letter, strike = match.groups()
+    root, number, year, month, day, letter, strike = match.groups()
     try:
         expiration = date(2000 + int(year), int(month), int(day))
     except ValueError:
@@ -89,4 +123,5 @@ def parse_occ(symbol: str) -> OptionContract:
         right=Right.CALL if letter == "C" else Right.PUT,
         strike=to_usd4(Decimal(strike).scaleb(-3)),
         expiration=expiration,
+        adjusted=bool(number),
     )

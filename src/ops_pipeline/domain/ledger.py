@@ -7,6 +7,7 @@ from datetime import date, datetime
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain import order_fold, position_fold
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
+from ops_pipeline.domain.alerts import Alert, AlertCleared, AlertCode, AlertRaised
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger_index import LedgerIndex, index_of
@@ -62,13 +63,17 @@ class Ledger:
     orders: Mapping[ClientOrderId, Order] = field(default_factory=dict)
     positions: Mapping[PositionId, Position] = field(default_factory=dict)
     rolls: Mapping[str, Roll] = field(default_factory=dict)
+    alerts: Mapping[tuple[AlertCode, str], Alert] = field(default_factory=dict)
     executions: Mapping[str, int] = field(default_factory=dict)
     kept: LedgerIndex | None = field(default=None, compare=False, repr=False)
 
     @property
     def index(self) -> LedgerIndex:
         """Give the index of what is alive."""
-        return self.kept or index_of(self.orders.values(), self.positions.values())
+        if self.kept is not None:
+            return self.kept
+        live_rolls = [roll.id for roll in self.rolls.values() if roll.is_live]
+        return index_of(self.orders.values(), self.positions.values(), live_rolls)
 
     @property
     def live_orders(self) -> tuple[Order, ...]:
@@ -79,6 +84,25 @@ class Ledger:
     def open_positions(self) -> tuple[Position, ...]:
         """Give the positions not yet closed, oldest first."""
         return tuple([self.positions[key] for key in self.index.open])
+
+    @property
+    def live_rolls(self) -> tuple[Roll, ...]:
+        """Give the rolls that still have steps to take, oldest first."""
+        return tuple([self.rolls[key] for key in self.index.rolls])
+
+    def orders_of(self, position_id: PositionId) -> tuple[Order, ...]:
+        """Give all orders made for a position, oldest first."""
+        return tuple([self.orders[key] for key in self.index.by_position.get(position_id, ())])
+
+    def turned_away_since(self, at: datetime) -> tuple[Order, ...]:
+        """Give the orders not placed or rejected after `at`, the last so changed first."""
+        found: list[Order] = []
+        for key in reversed(self.index.turned_away):
+            order = self.orders[key]
+            if order.updated_at <= at:
+                break
+            found.append(order)
+        return tuple(found)
 
     def closed_since(self, at: datetime) -> tuple[Position, ...]:
         """Give the positions closed at or after `at`, oldest first."""
@@ -131,6 +155,7 @@ def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
         positions=dict(ledger.positions),
         rolls=dict(ledger.rolls),
         breaks=dict(ledger.breaks),
+        alerts=dict(ledger.alerts),
         executions=dict(ledger.executions),
         kept=ledger.index.copy(),
     )
@@ -158,6 +183,7 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             | e.ExitDecided()
             | e.ExitWithdrawn()
             | e.ContractsAdopted()
+            | e.ContractsAdjusted()
             | e.ContractsRemoved()
             | e.PositionClosed()
             | e.PositionFrozen()
@@ -167,6 +193,8 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             if isinstance(body, e.ContractsRemoved):
                 _once(ledger, body.activity_id)
                 amount = body.amount
+            if isinstance(body, e.ContractsAdjusted):
+                _once(ledger, body.activity_id)
             if isinstance(body, e.ContractsAdopted):
                 _once(ledger, body.activity_id)
                 amount = -position.cost
@@ -174,7 +202,7 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
         case e.RollAdvanced() | e.RollRefused():
             return _roll(ledger, body, at)
         case _:
-            return _account(ledger, body)
+            return _account(ledger, body, at)
 
 
 def _may_intend(ledger: Ledger, intent: OrderIntent) -> None:
@@ -244,6 +272,8 @@ def _changed_position(position: Position, body: e.EventBody, at: datetime) -> Po
             return position_fold.withdraw_exit(position)
         case e.ContractsAdopted():
             return position_fold.adopt_contracts(position, body)
+        case e.ContractsAdjusted():
+            return position_fold.adjust_contracts(position, body)
         case e.ContractsRemoved():
             return position_fold.remove_contracts(position, body)
         case e.PositionClosed():
@@ -279,10 +309,11 @@ def _roll(ledger: Ledger, body: e.RollAdvanced | e.RollRefused, at: datetime) ->
         reason=body.reason,
         updated_at=at,
     )
+    ledger.index.note_roll(body.roll_id, is_live=ledger.rolls[body.roll_id].is_live)
     return ledger
 
 
-def _account(ledger: Ledger, body: e.EventBody) -> Ledger:
+def _account(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
     match body:
         case e.AccountOpened():
             if ledger.seq:
@@ -312,6 +343,13 @@ def _account(ledger: Ledger, body: e.EventBody) -> Ledger:
             return ledger
         case e.BreakSettled():
             ledger.breaks.pop(body.symbol, None)  # type: ignore[attr-defined] # see _put_order
+            return ledger
+        case AlertRaised(code=code, key=key, severity=severity, detail=detail):
+            raised = Alert(code=code, key=key, severity=severity, detail=detail, at=at)
+            ledger.alerts[code, key] = raised  # type: ignore[index] # see _put_order
+            return ledger
+        case AlertCleared(code=code, key=key):
+            ledger.alerts.pop((code, key), None)  # type: ignore[attr-defined] # see _put_order
             return ledger
         case _:
             raise LedgerError(f"account {ledger.account}: {type(body).__name__} has no fold")

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ops_pipeline.domain.orders import Order, Purpose
+from ops_pipeline.domain.orders import Order, OrderState, Purpose
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.units import ClientOrderId, PositionId
 
 Cause = tuple[Purpose, str]
+
+_TURNED_AWAY = (OrderState.NOT_PLACED, OrderState.REJECTED)
 
 
 @dataclass(slots=True)
@@ -15,7 +17,9 @@ class LedgerIndex:
     """Keys in the order of the ledger's own mappings, so that a cycle need not walk a whole history.
 
     `closed` holds positions in the order in which they closed; `closed_changes` counts what happened to
-    closed ones; `generations` is the newest order number of each cause.
+    closed ones; `generations` is the newest order number of each cause; `by_position` names all orders of
+    a position; `turned_away` those not placed or rejected, the last so changed last; `rolls` unfinished
+    rolls.
     """
 
     live: dict[ClientOrderId, None] = field(default_factory=dict)
@@ -23,11 +27,21 @@ class LedgerIndex:
     closed: dict[PositionId, None] = field(default_factory=dict)
     closed_changes: int = 0
     generations: dict[Cause, int] = field(default_factory=dict)
+    by_position: dict[PositionId, tuple[ClientOrderId, ...]] = field(default_factory=dict)
+    turned_away: dict[ClientOrderId, None] = field(default_factory=dict)
+    rolls: dict[str, None] = field(default_factory=dict)
 
     def copy(self) -> "LedgerIndex":
         """Give an index that changes apart from this one."""
         return LedgerIndex(
-            dict(self.live), dict(self.open), dict(self.closed), self.closed_changes, dict(self.generations)
+            dict(self.live),
+            dict(self.open),
+            dict(self.closed),
+            self.closed_changes,
+            dict(self.generations),
+            dict(self.by_position),
+            dict(self.turned_away),
+            dict(self.rolls),
         )
 
     def note_order(self, order: Order, orders: Mapping[ClientOrderId, Order]) -> None:
@@ -35,6 +49,12 @@ class LedgerIndex:
         intent = order.intent
         cause = (intent.purpose, intent.key)
         self.generations[cause] = max(intent.generation, self.generations.get(cause, 0))
+        known = self.by_position.get(intent.position_id, ())
+        if order.id not in known:
+            self.by_position[intent.position_id] = (*known, order.id)
+        self.turned_away.pop(order.id, None)
+        if order.state in _TURNED_AWAY:
+            self.turned_away[order.id] = None
         if not order.is_live:
             self.live.pop(order.id, None)
         elif order.id not in self.live:
@@ -55,12 +75,26 @@ class LedgerIndex:
             if next(reversed(positions)) != position.id:  # type: ignore[arg-type] # as above
                 self.open = {key: None for key, other in positions.items() if other.is_open}
 
+    def note_roll(self, roll_id: str, *, is_live: bool) -> None:
+        """Take a roll's newest state over."""
+        if is_live:
+            self.rolls.setdefault(roll_id, None)
+        else:
+            self.rolls.pop(roll_id, None)
 
-def index_of(orders: Iterable[Order], positions: Iterable[Position]) -> LedgerIndex:
+
+def index_of(
+    orders: Iterable[Order], positions: Iterable[Position], live_rolls: Iterable[str] = ()
+) -> LedgerIndex:
     """Build the index of a ledger that came without one."""
-    index = LedgerIndex()
+    index = LedgerIndex(rolls=dict.fromkeys(live_rolls))
+    away = []
     for order in orders:
         index.note_order(order, {order.id: order})
+        if order.state in _TURNED_AWAY:
+            away.append(order)
+    away.sort(key=lambda order: order.updated_at)
+    index.turned_away = {order.id: None for order in away}
     closed = []
     for position in positions:
         if position.is_open:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 
 class EventKind(StrEnum):
@@ -18,9 +19,14 @@ class EventKind(StrEnum):
     OTHER = "other"
 
 
+def identify_news(source: str, url: str) -> str:
+    """Give an item's identity: the sha256 of source and address (or the source's own id), in hex."""
+    return sha256(f"{source}\n{url}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewsItem:
-    """One published item. `news_id` is the hash of source and url; times are aware UTC.
+    """One published item. `news_id` is that of `identify_news`; times are aware UTC.
 
     `tickers` are the feed's own hints, `linked_to` the id of the first near-duplicate (None: first).
     """

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ops_pipeline.domain.instruments import Split
 from ops_pipeline.domain.units import AccountId, ClientOrderId, Contracts, Occ, PositionId, Usd4
 
 
@@ -297,7 +298,8 @@ class ActivityKind(StrEnum):
 class Activity:
     """A fact of the account as the broker books it; `qty` signed, `amount` Usd4 credited (signed).
 
-    A FILL carries its fill; the others name the symbol and what it did to quantity and cash.
+    A FILL carries its fill, a SPLIT its split (`symbol` is the contract's before it); the others name the
+    symbol and what they did to quantity and cash.
     """
 
     activity_id: str
@@ -309,3 +311,4 @@ class Activity:
     amount: Usd4
     fill: Fill | None = None
     detail: str = ""
+    split: Split | None = None

@@ -7,7 +7,7 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.orders import Fill
 from ops_pipeline.domain.positions import Position, PositionStatus, Trade
-from ops_pipeline.domain.units import AccountId, gain_bp
+from ops_pipeline.domain.units import AccountId, gain_bp, round_event_float
 
 
 def start_position(account: AccountId, body: e.PositionOpened, at: datetime) -> Position:
@@ -106,6 +106,32 @@ def adopt_contracts(position: Position, body: e.ContractsAdopted) -> Position:
         cost=body.price * body.qty * position.contract.multiplier,
         peak=body.price,
         status=PositionStatus.OPEN,
+    )
+
+
+def adjust_contracts(position: Position, body: e.ContractsAdjusted) -> Position:
+    """Express the position in the contracts a split made of it; cost, proceeds and fees stay.
+
+    Prices per share are rounded so that no peak or stop is lowered by the rounding.
+    """
+    if not position.qty:
+        raise LedgerError(f"position {position.id}: expected contracts to split, holds none")
+    units = body.for_one * body.contract.multiplier
+    was = position.contract.multiplier
+    atr = position.entry_atr
+    current = position.exit
+    return replace(
+        position,
+        contract=body.contract,
+        original_qty=position.original_qty * body.for_one,
+        bought=position.bought * body.for_one,
+        sold=position.sold * body.for_one,
+        peak=-(-position.peak * was // units),
+        trailing_stop=-(-position.trailing_stop * was // units),
+        mark=None if position.mark is None else position.mark * was // units,
+        entry_underlying=position.entry_underlying * body.shares_old // body.shares_new,
+        entry_atr=None if atr is None else round_event_float(atr * body.shares_old / body.shares_new),
+        exit=None if current is None else replace(current, qty=current.qty * body.for_one),
     )
 
 

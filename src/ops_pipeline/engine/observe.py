@@ -1,15 +1,15 @@
 """Looks at accounts and jobs from outside: snapshots of value, silent jobs. Shell."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, Session
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot, StepReport
-from ops_pipeline.domain.units import Occ, PositionId, Usd4
-from ops_pipeline.engine.jobs import Row, is_silent
-from ops_pipeline.ports import MarketData, Store
+from ops_pipeline.domain.units import AccountId, Occ, PositionId, Usd4
+from ops_pipeline.ports import LedgerStore, MarketData
+from ops_pipeline.stages.position_manager.alerts import job_alerts
 from ops_pipeline.stages.position_manager.marks import MarkMemory
 
 
@@ -63,19 +63,20 @@ def _bid(position: Position, quotes: Mapping[Occ, OptionQuote]) -> Usd4:
 
 
 def health(
-    now: datetime, *, session: Session | None, rows: tuple[Row, ...], store: Store, started_at: datetime
+    now: datetime,
+    silences: Mapping[tuple[str, str], timedelta],
+    *,
+    store: LedgerStore,
+    accounts: Iterable[str],
 ) -> StepReport:
-    """Report the jobs that have been silent too long; one is an error state."""
-    if session is None:
-        return StepReport(stage="health", now=now)
-    runs = store.last_job_runs()
-    silent = []
-    for row in rows:
-        run = runs.get(row.key)
-        last = max(run.at, started_at) if run else started_at
-        if is_silent(row.job, session=session, last=last, now=now):
-            silent.append("/".join(part for part in row.key if part))
-    return StepReport(stage="health", now=now, read=len(rows), refused=len(silent), detail=", ".join(silent))
+    """Tell each account which jobs it depends on had been silent for too long, by (job, account or "")."""
+    for account in accounts:
+        own = {job: gap for (job, owner), gap in silences.items() if owner in ("", account)}
+        changed = job_alerts(store.ledger(AccountId(account)), own)
+        if changed:
+            store.commit(AccountId(account), changed, at=now)
+    names = ["/".join(part for part in key if part) for key in silences]
+    return StepReport(stage="health", now=now, read=len(names), refused=len(names), detail=", ".join(names))
 
 
 def balance_gap(shot: AccountSnapshot, ledger: Ledger) -> Usd4:

@@ -59,6 +59,7 @@ class _Remembered:
                 self._answers[key] = method(*args, **named)
             return self._answers[key]
 
+        setattr(self, name, ask)  # found without coming here from then on
         return ask
 
 

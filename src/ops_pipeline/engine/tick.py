@@ -1,12 +1,12 @@
 """Runs what is due and says when to come back: the one driver of live, demo, replay and verify. Shell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.records import Failed, JobRun, StepReport
-from ops_pipeline.engine.jobs import Row, due_at
+from ops_pipeline.engine.jobs import Row, due_at, is_silent, window
 from ops_pipeline.ports import Calendar, Store
 
 Runner = Callable[[datetime, str], StepReport]
@@ -14,7 +14,10 @@ Runner = Callable[[datetime, str], StepReport]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machinery:
-    """What a tick drives: rows of the registry, a runner per job, and the order pulse of each account."""
+    """What a tick drives: rows of the registry, a runner per job, and the order pulse of each account.
+
+    `silences` collects the rows that ran again after too long a silence, for the health job to take.
+    """
 
     rows: tuple[Row, ...]
     runners: Mapping[str, Runner]
@@ -22,6 +25,7 @@ class Machinery:
     accounts: tuple[str, ...]
     store: Store
     calendar: Calendar
+    silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
     pulse_s: int = 10
     flush_s: int = 300
 
@@ -49,6 +53,7 @@ class Engine:
         for row in self._machinery.rows:
             due = self._due(row, session)
             if due is not None and due <= now <= _window_end(row, session):
+                self._note_silence(row, now, session)
                 self._last[row.key] = now
                 self._known.pop(row.key, None)
                 reports.append(self._run(row, now, session))
@@ -103,6 +108,11 @@ class Engine:
             due = due_at(row.job, session=session, last=last, busy=True)
             known = self._known[row.key] = (session.date, due)
         return known[1]
+
+    def _note_silence(self, row: Row, now: datetime, session: Session) -> None:
+        last = self._last.get(row.key)
+        if last is not None and is_silent(row.job, session=session, last=last, now=now):
+            self._machinery.silences[row.key] = now - max(last, window(row.job, session)[0])
 
     def _run(self, row: Row, now: datetime, session: Session) -> StepReport:
         report = self._machinery.runners[row.job.name](now, row.account)

@@ -36,6 +36,7 @@ from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
 from ops_pipeline.stages.position_manager import service as position_manager
 from ops_pipeline.stages.position_manager.exits import execute_roll
 from ops_pipeline.stages.position_manager.roll_plan import RollView, target_expiration
+from ops_pipeline.stages.position_manager.watched import Watched
 from ops_pipeline.stages.signal_engine import service as signal_engine
 from ops_pipeline.stages.telemetry import service as telemetry
 from ops_pipeline.stages.watchlist_engine import service as watchlist_engine
@@ -147,6 +148,7 @@ class Wiring:
             accounts=self.accounts,
             store=self.parts.store,
             calendar=self.parts.calendar,
+            silences=self.memory.silences,
         )
 
     @property
@@ -167,7 +169,14 @@ class Wiring:
         """Keep one account's orders true to its broker."""
         self.memory.reconciled[account] = now
         self.memory.checks += 1
-        return execution.run_once(now, self._execution(AccountId(account)))
+        owner = AccountId(account)
+        held = {position.id: position.contract for position in self.parts.store.ledger(owner).open_positions}
+        report = execution.run_once(now, self._execution(owner))
+        for position in self.parts.store.ledger(owner).open_positions:
+            if held.get(position.id, position.contract) != position.contract:
+                # A split: what was remembered of the old contract's price says nothing of the new one's.
+                self.memory.marks.pop(position.id, None)
+        return report
 
     def snapshot(self, now: datetime, account: AccountId) -> AccountSnapshot | None:
         """Value one account; None on a day without a session."""
@@ -264,7 +273,7 @@ class Wiring:
         rules = self.dispatch_rules(account, now, self.parts.store.ledger(account).tier)
         return dispatcher.judge(now, session, self.dispatcher_ports(account), rules).decisions
 
-    def watch(self, account: AccountId, now: datetime) -> Sequence[position_manager.Watched]:
+    def watch(self, account: AccountId, now: datetime) -> Sequence[Watched]:
         """Judge an account's positions by every rule; decides nothing."""
         session = self.parts.calendar.session_at(now)
         ports = self.manager_ports(account, now)
@@ -306,8 +315,9 @@ class Wiring:
         session = self.parts.calendar.session_at(now)
         if session is not None and session.open_at < now and now.minute % 30 == 0:
             self.store_snapshots(now)
-        rows = rows_for(tuple(self.accounts))
-        return observe.health(now, session=session, rows=rows, store=self.parts.store, started_at=now)
+        silent = dict(self.memory.silences)
+        self.memory.silences.clear()
+        return observe.health(now, silent, store=self.parts.store, accounts=self.accounts)
 
     def _execution(self, account: AccountId) -> execution.ExecutionPorts:
         return execution.ExecutionPorts(

@@ -1,7 +1,6 @@
 """Turns the bytes of an RSS or Atom document into news items. Pure."""
 
 import calendar
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import feedparser
 
 from ops_pipeline.adapters.feeds.plaintext import to_plain_text
-from ops_pipeline.domain.news import NewsItem
+from ops_pipeline.domain.news import NewsItem, identify_news
 
 MAX_BYTES: Final = 256 * 1024
 _MAX_HEADLINE: Final = 300
@@ -74,7 +73,7 @@ def _read_entry(entry: Mapping[str, Any], source: str, seen_at: datetime) -> New
     if not headline or url is None:
         return None
     return NewsItem(
-        news_id=hashlib.sha256(f"{source}\n{url}".encode("utf-8", "surrogatepass")).hexdigest(),
+        news_id=identify_news(source, url),
         source=source,
         url=url,
         published_at=min(_published_at(entry) or seen_at, seen_at),

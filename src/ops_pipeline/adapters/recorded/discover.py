@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ops_pipeline.adapters.recorded.factors import FACTOR_FOLDER
 from ops_pipeline.adapters.recorded.lean import LeanZip, scan_zip
 from ops_pipeline.domain.errors import MissingDataError
 
@@ -34,10 +35,11 @@ _INDEX_COLUMNS = frozenset({"date", "open", "high", "low", "close"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Tables by kind, LEAN zips, chains that may not be traded here, and what is none of these."""
+    """Tables by kind, LEAN zips, splits, chains that may not be traded here, and what is none of these."""
 
     tables: Mapping[str, list[pl.LazyFrame]]
     zips: list[LeanZip]
+    factors: list[Path]
     not_traded: list[str]
     ignored: list[str]
 
@@ -47,7 +49,7 @@ def discover(folders: Sequence[Path]) -> Found:
 
     A file that says it is a table and cannot be read raises MissingDataError that names it.
     """
-    found = Found({kind: [] for kind in (*KINDS, "index")}, [], [], [])
+    found = Found({kind: [] for kind in (*KINDS, "index")}, [], [], [], [])
     for folder in folders:
         for path in _files(folder):
             _sort_in(found, path, path.relative_to(folder).as_posix())
@@ -57,6 +59,9 @@ def discover(folders: Sequence[Path]) -> Found:
 def _sort_in(found: Found, path: Path, name: str) -> None:
     if path.suffix == ".zip" and (zipped := scan_zip(path)) is not None:
         found.zips.append(zipped)
+        return
+    if path.suffix == ".csv" and path.parent.name == FACTOR_FOLDER:
+        found.factors.append(path)
         return
     frame = _scan(path)
     if frame is None:

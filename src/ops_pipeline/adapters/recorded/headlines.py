@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from hashlib import sha256
 from typing import Any
 
 import polars as pl
 
 from ops_pipeline.adapters.recorded.frames import instant_of
-from ops_pipeline.domain.news import NewsItem
+from ops_pipeline.domain.news import NewsItem, identify_news
 
 _COLUMNS = ("ticker", "published_at", "headline", "summary", "source", "uid")
 
@@ -67,7 +66,7 @@ def _item(
     source: str, story: str, at: datetime, headline: str, body: str, tickers: tuple[str, ...]
 ) -> NewsItem:
     return NewsItem(
-        news_id=sha256(f"{source}\n{story}".encode()).hexdigest(),
+        news_id=identify_news(source, story),
         source=source,
         url=story,
         published_at=at,

@@ -1,14 +1,14 @@
 """Daily 30-day at-the-money IVs from chains that carry IVs and no quotes. Pure."""
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import date
 
 import polars as pl
 
+from ops_pipeline.domain.pricing.maturity import constant_maturity_iv
 from ops_pipeline.ports import Calendar
 
-_DAYS = 30
+_DAYS = 30.0
 _PERCENT = 100.0
 
 
@@ -76,17 +76,9 @@ def _at_thirty_days(session: date, rows: Iterable[dict[str, float]]) -> float | 
     points = []
     for expiry, strikes in sorted(by_expiry.items()):
         days, iv = (expiry - session).days, _at_the_money(strikes)
-        if days >= 1 and iv is not None:
+        if iv is not None:
             points.append((days, iv))
-    near = [point for point in points if point[0] <= _DAYS]
-    far = [point for point in points if point[0] >= _DAYS]
-    if not near or not far:
-        return None
-    (d1, v1), (d2, v2) = near[-1], far[0]
-    if d1 == d2:
-        return v1
-    w1, w2 = v1 * v1 * d1, v2 * v2 * d2
-    return math.sqrt((w1 + (w2 - w1) * (_DAYS - d1) / (d2 - d1)) / _DAYS)
+    return constant_maturity_iv(points, target_days=_DAYS)
 
 
 def _at_the_money(strikes: Sequence[tuple[float, float, float]]) -> float | None:

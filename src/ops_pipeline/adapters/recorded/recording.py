@@ -11,12 +11,13 @@ import polars as pl
 
 from ops_pipeline.adapters.recorded import bars as recorded_bars
 from ops_pipeline.adapters.recorded.discover import discover
+from ops_pipeline.adapters.recorded.factors import read_splits
 from ops_pipeline.adapters.recorded.frames import chain_rows
 from ops_pipeline.adapters.recorded.headlines import read_news
 from ops_pipeline.adapters.recorded.ivseries import quoted_ivs, thirty_day_ivs
 from ops_pipeline.adapters.recorded.lean import read_zips
 from ops_pipeline.adapters.recorded.snapshots import Snapshot, Snapshots, Wanted, build_snapshots, root_of
-from ops_pipeline.domain.instruments import Right, parse_occ
+from ops_pipeline.domain.instruments import Right, Split, parse_occ
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, OptionQuote, SpotQuote
 from ops_pipeline.domain.news import NewsItem
 from ops_pipeline.domain.records import EarningsDate, RegimeReading
@@ -67,6 +68,7 @@ class Recording:
         calendar: Calendar,
         symbols: tuple[str, ...],
         coverage: Coverage,
+        splits: Mapping[str, Sequence[Split]],
     ) -> None:
         """Hold what was read."""
         self.symbols = symbols
@@ -76,6 +78,7 @@ class Recording:
         self._news = news
         self._ivs = ivs
         self._calendar = calendar
+        self._splits = splits
         self._names = {root_of(name): name for name in snapshots.names}
         self._instants = sorted({*snapshots.instants, *bars.minute_ends()})
 
@@ -139,6 +142,10 @@ class Recording:
                 at = session.close_at
                 readings.append(IvReading(ticker=ticker, session=day, at=at, iv=iv, source=_IV_SOURCE))
         return readings
+
+    def splits(self, ticker: str, *, first: date, last: date) -> Sequence[Split]:
+        """Give the splits the factor files name; prices of other files may be adjusted already."""
+        return [split for split in self._splits.get(ticker, ()) if first <= split.session <= last]
 
     def volatility_index(self, *, before: date) -> RegimeReading | None:
         """Give the index close of the last session before `before`; None where the files have none."""
@@ -226,6 +233,7 @@ def open_recording(
         calendar=calendar,
         symbols=names,
         coverage=coverage,
+        splits=read_splits(found.factors, calendar, first=first, last=last),
     )
 
 

@@ -11,7 +11,7 @@ from ops_pipeline.adapters.simulator.book import Book, Holding, from_json, to_js
 from ops_pipeline.adapters.simulator.matching import MatchRules, match
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.instruments import parse_occ
-from ops_pipeline.domain.market import Feed, OptionQuote
+from ops_pipeline.domain.market import Feed, OptionQuote, Session
 from ops_pipeline.domain.orders import (
     Accepted,
     Activity,
@@ -233,6 +233,7 @@ class SimulatedBroker:
         self._seen = now
         session = self._calendar.session_at(now)
         if session is not None and session.date != self._book.session and now >= session.open_at:
+            self._split(session)
             self._book.session = session.date
             self._book.last_equity = self._equity(session.open_at)
         for order in self._book.live():
@@ -314,6 +315,18 @@ class SimulatedBroker:
                 detail=detail,
             )
         )
+
+    def _split(self, session: Session) -> None:
+        """Turn what is held into what the splits since the last session made of it."""
+        book = self._book
+        first = session.date if book.session is None else book.session + timedelta(days=1)
+        for ticker in dict.fromkeys(parse_occ(symbol).underlying for symbol in book.holdings):
+            for split in self._market.splits(ticker, first=first, last=session.date):
+                for symbol in [held for held in book.holdings if parse_occ(held).underlying == ticker]:
+                    done = settlement.split(parse_occ(symbol), split, at=session.open_at, number=book.number)
+                    holding = book.holdings.pop(symbol)
+                    book.holdings[done.occ] = replace(holding, qty=holding.qty * done.for_one)
+                    book.activities.append(done.activity)
 
     def _settle(self, now: datetime) -> None:
         for symbol, holding in list(self._book.holdings.items()):

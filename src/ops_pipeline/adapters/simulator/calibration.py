@@ -16,12 +16,14 @@ DELTA_CLASSES = (0.0, 0.10, 0.25, 0.40, 0.60, 0.75, 0.90)
 DAY_CLASSES = (0, 1, 6, 15, 31)
 _AT_THE_MONEY = 0.15
 _STALE_AFTER_S = 900.0
+_ANCHOR_DAYS = 30
 
 
 class QuoteSample(NamedTuple):
     """One two-sided quote: |delta|, days to expiry, spread over mid, moneyness and volatility.
 
-    `moneyness` is ln(strike/forward) over one standard deviation at the quote's own volatility.
+    `moneyness` is ln(strike/forward) over one standard deviation at the quote's own volatility;
+    `volume` and `open_interest` are 0 where the market does not tell them.
     """
 
     expiration: date
@@ -31,6 +33,8 @@ class QuoteSample(NamedTuple):
     moneyness: float
     volatility: float
     years: float
+    volume: int
+    open_interest: int
 
 
 class Spread(NamedTuple):
@@ -87,6 +91,8 @@ def _sample(
         (math.log(strike) - forward) / (quote.iv * math.sqrt(years)),
         quote.iv,
         years,
+        quote.volume or 0,
+        quote.open_interest or 0,
     )
 
 
@@ -94,10 +100,19 @@ def measure_spreads(samples: Iterable[QuoteSample]) -> Mapping[tuple[int, float]
     """Give the spread over the mid by class of days and of |delta| (lower bounds)."""
     classes: dict[tuple[int, float], list[float]] = {}
     for sample in samples:
-        days = DAY_CLASSES[bisect_right(DAY_CLASSES, sample.days) - 1]
-        delta = DELTA_CLASSES[bisect_right(DELTA_CLASSES, sample.delta) - 1]
-        classes.setdefault((days, delta), []).append(sample.spread)
+        key = (day_class(sample.days), delta_class(sample.delta))
+        classes.setdefault(key, []).append(sample.spread)
     return {key: _spread(sorted(values)) for key, values in sorted(classes.items())}
+
+
+def day_class(days: int) -> int:
+    """Give the lower bound of the class of days that `days` falls in."""
+    return DAY_CLASSES[bisect_right(DAY_CLASSES, days) - 1]
+
+
+def delta_class(delta: float) -> float:
+    """Give the lower bound of the class of |delta| that `delta` falls in."""
+    return DELTA_CLASSES[bisect_right(DELTA_CLASSES, delta) - 1]
 
 
 def _spread(ordered: Sequence[float]) -> Spread:
@@ -110,19 +125,60 @@ def measure_smile(samples: Sequence[QuoteSample]) -> Mapping[float, float]:
 
     Samples of one chain; moneyness is taken at the expiry's own at-the-money volatility.
     """
-    levels: dict[date, list[float]] = {}
-    for sample in samples:
-        if abs(sample.moneyness) < _AT_THE_MONEY:
-            levels.setdefault(sample.expiration, []).append(sample.volatility)
+    levels = _levels(samples)
     ratios: dict[float, list[float]] = {}
     for sample in samples:
-        if sample.expiration not in levels or sample.days == 0:
+        if sample.days == 0 or sample.expiration not in levels:
             continue
-        found = sorted(levels[sample.expiration])
-        level = found[len(found) // 2]
+        level = levels[sample.expiration]
         place = round(2.0 * sample.moneyness * sample.volatility / level) / 2.0
         ratios.setdefault(place, []).append(sample.volatility / level)
-    return {place: sorted(values)[len(values) // 2] for place, values in sorted(ratios.items())}
+    return {place: middle(values) for place, values in sorted(ratios.items())}
+
+
+def measure_term(samples: Sequence[QuoteSample]) -> Mapping[int, float]:
+    """Give the at-the-money volatility by class of days, over that of the expiry nearest 30 days.
+
+    Samples of one chain; the expiry nearest 30 days stands in no class.
+    """
+    levels = _levels(samples)
+    days = {sample.expiration: sample.days for sample in samples if sample.days > 0}
+    known = sorted(expiration for expiration in levels if expiration in days)
+    if not known:
+        return {}
+    anchor = min(known, key=lambda expiration: abs(days[expiration] - _ANCHOR_DAYS))
+    ratios: dict[int, list[float]] = {}
+    for expiration in known:
+        if expiration != anchor:
+            ratio = levels[expiration] / levels[anchor]
+            ratios.setdefault(day_class(days[expiration]), []).append(ratio)
+    return {key: middle(values) for key, values in sorted(ratios.items())}
+
+
+def measure_stillness(before: Chain, after: Chain) -> float | None:
+    """Give the share of quotes two-sided in both chains that moved neither bid nor ask; None: no such."""
+    pairs = [
+        (quote, after.quotes[occ])
+        for occ, quote in before.quotes.items()
+        if quote.bid and quote.ask and occ in after.quotes and after.quotes[occ].bid
+    ]
+    if not pairs:
+        return None
+    return sum((old.bid, old.ask) == (new.bid, new.ask) for old, new in pairs) / len(pairs)
+
+
+def middle(values: Sequence[float]) -> float:
+    """Give the upper median; `values` not empty."""
+    return sorted(values)[len(values) // 2]
+
+
+def _levels(samples: Iterable[QuoteSample]) -> Mapping[date, float]:
+    """Give each expiry's at-the-money volatility."""
+    near: dict[date, list[float]] = {}
+    for sample in samples:
+        if abs(sample.moneyness) < _AT_THE_MONEY:
+            near.setdefault(sample.expiration, []).append(sample.volatility)
+    return {expiration: middle(values) for expiration, values in near.items()}
 
 
 def measure_health(chains: Iterable[Chain]) -> QuoteHealth:

@@ -128,7 +128,7 @@ DEFAULT_NAMES = (
         price=31.50,
         iv=0.24,
         beta=0.5,
-        activity=0.6,
+        activity=0.9,
         spread=0.05,
         dividend=0.006,
         dividend_offset=45,
@@ -170,6 +170,9 @@ DEFAULT_NAMES = (
         earnings_before_open=True,
         earnings_move=0.045,
         skew=-0.05,
+        quiet_first=9,
+        quiet_sessions=32,
+        quiet_drift=0.0014,
     ),
     NameProfile(
         ticker="NIMB",
@@ -217,7 +220,7 @@ DEFAULT_NAMES = (
         earnings_move=0.08,
         quiet_first=-30,
         quiet_sessions=62,
-        quiet_drift=0.0016,
+        quiet_drift=-0.0017,
     ),
     NameProfile(
         ticker="GRNT",

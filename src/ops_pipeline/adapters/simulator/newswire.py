@@ -1,6 +1,5 @@
 """Headlines about the world's companies; only the words carry what they mean. Pure."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from ops_pipeline.adapters.simulator.recent import Recent
 from ops_pipeline.adapters.simulator.stories import Story, tell_stories
 from ops_pipeline.adapters.simulator.timeline import Timeline
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
-from ops_pipeline.domain.news import NewsItem
+from ops_pipeline.domain.news import NewsItem, identify_news
 
 # News reaches this many sessions before the first one, so that a first decision has some to read.
 FIRST_NEWS = -3
@@ -150,7 +149,7 @@ def _item(source: int, at: datetime, word: int, headline: str, body: str, hints:
     called, host = headlines.SOURCES[source]
     url = f"https://{host}/{at:%Y/%m/%d}/{word % 10**10:010d}"
     return NewsItem(
-        news_id=hashlib.sha256(f"{called}\n{url}".encode()).hexdigest(),
+        news_id=identify_news(called, url),
         source=called,
         url=url,
         published_at=at,

@@ -1,15 +1,41 @@
-"""What happens to an option at the end of its life. Pure."""
+"""What happens to an option when its shares split, and at the end of its life. Pure."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from ops_pipeline.domain.instruments import OptionContract
+from ops_pipeline.domain.instruments import OptionContract, Split, split_contract
 from ops_pipeline.domain.orders import Activity, ActivityKind
-from ops_pipeline.domain.units import ONE_CENT, Usd4, format_usd
+from ops_pipeline.domain.units import ONE_CENT, Occ, Usd4, format_usd
 
 LIQUIDATION = "liquidation"
 # The broker's desk begins about an hour before the close and typically acts from 45 minutes on.
 LIQUIDATION_BEFORE_CLOSE = timedelta(minutes=45)
 _NEAR_MONEY_BP = 50
+
+
+class SplitDone(NamedTuple):
+    """A split's activity, and what one contract became."""
+
+    activity: Activity
+    occ: Occ
+    for_one: int
+
+
+def split(contract: OptionContract, change: Split, *, at: datetime, number: str) -> SplitDone:
+    """Give the activity by which a split changes a contract that is held."""
+    after, for_one = split_contract(contract, change)
+    activity = Activity(
+        activity_id=f"{ActivityKind.SPLIT.value}-{number}-{contract.occ}",
+        kind=ActivityKind.SPLIT,
+        at=at,
+        symbol=contract.occ,
+        qty=0,
+        price=0,
+        amount=0,
+        detail=f"{change.new}:{change.old}, {for_one} {after.occ} for one",
+        split=change,
+    )
+    return SplitDone(activity, after.occ, for_one)
 
 
 def must_liquidate(contract: OptionContract, *, qty: int, spot: Usd4, cash: Usd4) -> bool:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 from ops_pipeline.adapters.simulator.daybook import DayBook
 from ops_pipeline.adapters.simulator.lazyquotes import LazyQuotes, QuotedSlice
@@ -14,24 +13,15 @@ from ops_pipeline.adapters.simulator.paths import volume_share
 from ops_pipeline.adapters.simulator.surface import ChainPricer, price_strikes
 from ops_pipeline.adapters.simulator.timeline import STEPS_PER_MINUTE, Moment, Timeline
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
-from ops_pipeline.domain.instruments import OptionContract, Right
+from ops_pipeline.domain.instruments import OptionContract, Right, Split
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, OptionQuote, Session, SpotQuote
 from ops_pipeline.domain.news import NewsItem
 from ops_pipeline.domain.records import EarningsDate, RegimeReading
-from ops_pipeline.domain.units import ONE_CENT, Occ, Usd4, round_event_float
+from ops_pipeline.domain.units import Occ, Usd4, round_event_float
 from ops_pipeline.ports import Calendar
 
 IV_SOURCE = "world"
 _IV_MINUTES_BEFORE_CLOSE = 10
-
-
-class CorporateAction(NamedTuple):
-    """A split (`ratio` new shares for one) or a cash dividend (`amount` Usd4 a share) on its ex-date."""
-
-    ticker: str
-    ex_date: date
-    ratio: int
-    amount: Usd4
 
 
 class World:
@@ -84,21 +74,20 @@ class World:
         )
 
     def bars(self, ticker: str, *, interval: Interval, after: datetime, now: datetime) -> Sequence[Bar]:
-        """Give complete bars with after < end_at <= now, oldest first, in today's shares."""
+        """Give complete bars with after < end_at <= now, oldest first, in the shares of their own day."""
         name = self._names.get(ticker)
         if name is None or now <= after:
             return ()
-        known = self._timeline.at(now).day
         if interval is Interval.DAY:
             return [
-                self._daily_bar(name, index, known)
+                self._daily_bar(name, index)
                 for index in self._indices(after, now, first=-self.rules.history_sessions)
                 if after < self._timeline.session(index).close_at <= now
             ]
         return [
             bar
             for index in self._indices(after, now, first=0)
-            for bar in self._minute_bars(name, index, known, after, now)
+            for bar in self._minute_bars(name, index, after, now)
         ]
 
     def chain(
@@ -191,42 +180,29 @@ class World:
         """Give items first seen in (since, now], oldest first."""
         return self._wire.fetch(since=since, now=now)
 
-    def corporate_actions(self, session: date) -> tuple[CorporateAction, ...]:
-        """Give the splits and dividends whose ex-date is `session`."""
-        index = self._timeline.index_of(session)
-        if self._timeline.session(index).date != session:
+    def splits(self, ticker: str, *, first: date, last: date) -> Sequence[Split]:
+        """Give the name's split if it comes into force in [first, last]."""
+        name = self._names.get(ticker)
+        if name is None or name.split_index is None:
             return ()
-        return tuple(self._actions(index))
+        session = self._timeline.session(name.split_index).date
+        split = Split(ticker=ticker, session=session, new=name.split_ratio, old=1)
+        return (split,) if first <= session <= last else ()
 
     def sectors(self) -> Mapping[str, str]:
         """Give each ticker's sector."""
         return {ticker: name.sector for ticker, name in self._names.items()}
 
-    def _actions(self, index: int) -> Iterator[CorporateAction]:
-        ex_date = self._timeline.session(index).date
-        for name in self.rules.names:
-            if name.split_index == index:
-                yield CorporateAction(name.ticker, ex_date, name.split_ratio, 0)
-            if name.pays_on(index):
-                close = self._book.daily(name, index - 1)[3] // name.divisor(index - 1, index)
-                yield CorporateAction(
-                    name.ticker, ex_date, 1, round(close * name.dividend / ONE_CENT) * ONE_CENT
-                )
-
     def _indices(self, after: datetime, now: datetime, *, first: int) -> range:
         return range(max(first, self._timeline.at(after).day), self._timeline.at(now).day + 1)
 
-    def _daily_bar(self, name: NameProfile, index: int, known: int) -> Bar:
+    def _daily_bar(self, name: NameProfile, index: int) -> Bar:
         session = self._timeline.session(index)
         opened, high, low, close, volume = self._book.daily(name, index)
-        ratio = name.divisor(index, known)
-        return _bar(
-            name.ticker, Interval.DAY, session, session.close_at, (opened, high, low, close), volume, ratio
-        )
+        prices = (opened, high, low, close)
+        return _bar(name.ticker, Interval.DAY, session, session.close_at, prices, volume)
 
-    def _minute_bars(
-        self, name: NameProfile, index: int, known: int, after: datetime, now: datetime
-    ) -> Iterator[Bar]:
+    def _minute_bars(self, name: NameProfile, index: int, after: datetime, now: datetime) -> Iterator[Bar]:
         session = self._timeline.session(index)
         minutes = self._timeline.minutes(index)
         begin = max(0, int((after - session.open_at) / timedelta(minutes=1)))
@@ -234,7 +210,6 @@ class World:
         if begin >= end:
             return
         path = self._book.path(name, index)
-        ratio = name.divisor(index, known)
         for minute in range(begin, end):
             end_at = session.open_at + timedelta(minutes=minute + 1)
             if end_at <= after:
@@ -242,7 +217,7 @@ class World:
             steps = path.prices[minute * STEPS_PER_MINUTE : (minute + 1) * STEPS_PER_MINUTE + 1]
             volume = path.volumes[minute] - (path.volumes[minute - 1] if minute else 0)
             prices = (steps[0], max(steps), min(steps), steps[-1])
-            yield _bar(name.ticker, Interval.MINUTE, session, end_at, prices, volume, ratio)
+            yield _bar(name.ticker, Interval.MINUTE, session, end_at, prices, volume)
 
     def _reading(self, name: NameProfile, index: int) -> IvReading:
         key = (name.ticker, index)
@@ -263,10 +238,8 @@ def _bar(
     end_at: datetime,
     prices: tuple[Usd4, Usd4, Usd4, Usd4],
     volume: int,
-    ratio: int,
 ) -> Bar:
-    """Build a bar, its prices divided and its volume multiplied by a later split."""
-    opened, high, low, close = prices if ratio == 1 else [price // ratio for price in prices]
+    opened, high, low, close = prices
     return Bar(
         ticker=ticker,
         interval=interval,
@@ -276,5 +249,5 @@ def _bar(
         high=high,
         low=low,
         close=close,
-        volume=volume * ratio,
+        volume=volume,
     )

@@ -38,7 +38,7 @@ class WorldRules:
     crossed_rate: float = 0.0003
     impossible_rate: float = 0.0001
     missing_greeks_rate: float = 0.01
-    no_bid_ticker: str = "SOLQ"
+    no_bid_ticker: str = "TORQ"
     no_bid_from: int = 8
     feed: Feed = Feed.OPRA
     remembered_sessions: int = 2

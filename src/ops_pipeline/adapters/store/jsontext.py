@@ -1,7 +1,6 @@
 """Writes values as JSON text by their declared types, without a tree in between. Pure."""
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
@@ -25,14 +24,32 @@ def dumps(value: Any) -> str:
 def writer_of(hint: Any) -> Writer:
     """Give what writes values of one declared type, character for character as `dumps` would.
 
-    Tuples, dataclasses and plain values are written directly; every other type goes through `dumps`.
+    Texts, flags, tuples and dataclasses are written directly; every other type goes through `dumps`.
     """
     hint = getattr(hint, "__supertype__", hint)
+    if hint in _LEAVES:
+        return _LEAVES[hint]
+    if _is_plain(hint):
+        return _plain
     if get_origin(hint) is tuple:
         return _tuple_writer(get_args(hint))
     if isinstance(hint, type) and is_dataclass(hint):
         return _record_writer(hint)
-    return _PLAIN.get(hint, dumps)
+    return dumps
+
+
+def _is_plain(hint: Any) -> bool:
+    """Tell whether a type is made of tuples, texts, flags and floats alone: JSON writes it as it stands."""
+    if get_origin(hint) is tuple:
+        return all(item is Ellipsis or _is_plain(item) for item in get_args(hint))
+    return hint in (str, bool, float)
+
+
+def _plain(value: Any) -> str:
+    try:
+        return _JSON.encode(value)
+    except ValueError as error:
+        raise ValueError(f"JSON: expected finite numbers, was {value}") from error
 
 
 def _tuple_writer(items: tuple[Any, ...]) -> Writer:
@@ -40,9 +57,6 @@ def _tuple_writer(items: tuple[Any, ...]) -> Writer:
         each = writer_of(items[0])
         return lambda value: f"[{','.join(map(each, value))}]"
     writers = [writer_of(item) for item in items]
-    if len(writers) == 2:
-        first, second = writers
-        return lambda value: f"[{first(value[0])},{second(value[1])}]"
     return lambda value: f"[{','.join(write(part) for write, part in zip(writers, value, strict=True))}]"
 
 
@@ -64,13 +78,4 @@ def _flag(value: Any) -> str:
     return "true" if value else "false"
 
 
-def _number(value: Any) -> str:
-    """Write a float; where an int stands in its place it stays one, as in `dumps`."""
-    if type(value) is not float:
-        return dumps(value)
-    if not math.isfinite(value):
-        raise ValueError(f"JSON: expected a finite number, was {value}")
-    return float.__repr__(value)
-
-
-_PLAIN: dict[Any, Writer] = {str: _text, bool: _flag, float: _number}
+_LEAVES: dict[Any, Writer] = {str: _text, bool: _flag}

@@ -8,6 +8,7 @@ from ops_pipeline.adapters.store import rows as r
 from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.position_fold import trade_of
 from ops_pipeline.domain.units import ClientOrderId, PositionId
@@ -31,6 +32,9 @@ def position_of(body: e.EventBody, ledger: Ledger) -> str | None:
             | e.OrderSettled(client_order_id=cid)
         ):
             return ledger.orders[cid].intent.position_id
+        case AlertRaised(key=key) | AlertCleared(key=key):
+            order = ledger.orders.get(ClientOrderId(key))
+            return order.intent.position_id if order else key if PositionId(key) in ledger.positions else None
         case _:
             return getattr(body, "position_id", None)
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
-from enum import Enum
+from enum import Enum, StrEnum
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -49,7 +50,8 @@ class Codec(Generic[Value]):
 
     def __init__(self, target: type[Value]) -> None:
         self._target = target
-        self._parts: list[tuple[str, str, Convert | None, Convert | None]] = []
+        self._parts: list[tuple[str, str, Convert | None]] = []
+        self._writers: list[tuple[str, Convert]] = []
         self._nested: list[tuple[str, Codec[Any]]] = []
         hints = get_type_hints(target)
         for field in fields(target):  # type: ignore[arg-type] # a dataclass by construction
@@ -57,27 +59,35 @@ class Codec(Generic[Value]):
             if hint in _FLATTENED:
                 self._nested.append((field.name, Codec(hint)))
             else:
-                self._parts.append((field.name, column_of(field.name), *_converters(hint)))
+                column = column_of(field.name)
+                to_column, of_column = _converters(hint)
+                self._parts.append((field.name, column, of_column))
+                if to_column is not None:
+                    self._writers.append((column, to_column))
+        names = [name for name, _, _ in self._parts]
+        self._columns = [column for _, column, _ in self._parts]
+        self._get = attrgetter(*names)
 
     def columns(self) -> set[str]:
         """Name the columns a value takes."""
         nested = (codec.columns() for _, codec in self._nested)
-        return {column for _, column, _, _ in self._parts}.union(*nested)
+        return set(self._columns).union(*nested)
 
     def row(self, value: Value) -> Row:
         """Give the columns of a value."""
-        row: Row = {}
+        row: Row = dict(zip(self._columns, self._get(value), strict=True))
+        for column, to_column in self._writers:
+            part = row[column]
+            if part is not None:
+                row[column] = to_column(part)
         for name, codec in self._nested:
             row.update(codec.row(getattr(value, name)))
-        for name, column, to_column, _ in self._parts:
-            part = getattr(value, name)
-            row[column] = part if part is None or to_column is None else to_column(part)
         return row
 
     def value(self, row: Mapping[str, Any]) -> Value:
         """Build the value that `row` describes; columns that it does not know are ignored."""
         parts: dict[str, Any] = {name: codec.value(row) for name, codec in self._nested}
-        for name, column, _, of_column in self._parts:
+        for name, column, of_column in self._parts:
             part = row[column]
             parts[name] = part if part is None or of_column is None else of_column(part)
         return self._target(**parts)
@@ -104,6 +114,8 @@ def _converters(hint: Any) -> tuple[Convert | None, Convert | None]:
         return int, bool
     if hint is float:
         return float, None
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return str, hint  # which gives its value
     if isinstance(hint, type) and issubclass(hint, Enum):
         return (lambda part: part.value), hint
     if get_origin(hint) is tuple or is_dataclass(hint):

@@ -23,25 +23,29 @@ def status(
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Show the run, its jobs and every account: equity, profit, open positions, kill level, differences."""
+    """Show the run, its jobs, its alerts and every account: equity, profit, positions, kill level."""
     from ops_pipeline.app import listing
+    from ops_pipeline.app.alerting import alert_rows
 
     with opened(home, run_id) as (store, run):
         names = listing.accounts_of(store, account)
         rows = listing.status_rows(store, names)
         jobs = listing.job_state(store)
+        alerts = alert_rows(store, names)
     if as_json:
         about = {"id": run.id, "kind": run.kind, "created_at": run.created_at, "database": run.database}
-        shared.print_json({"run": about, "accounts": rows, "jobs": jobs})
+        shared.print_json({"run": about, "accounts": rows, "jobs": jobs, "alerts": alerts})
         return
     tables.say(f"Run {run.id}, begun {tables.new_york(run.created_at)} New York", style="bold")
     hide = ("mode", "tier", "as_of", "control_reason")
     tables.print_listing(rows, title="Accounts", as_json=False, empty="no account yet", hide=hide)
     silent, failed = jobs["silent"], jobs["failed_items"]
     tables.say(f"\nJobs: {jobs['rows']} rows, silent: {', '.join(silent) or 'none'}, failed items: {failed}")
-    for row in rows:
-        if row["control"] != "NORMAL":
-            tables.say(f"{row['account']} is at {row['control']}: {row['control_reason']}", style="red")
+    if alerts:
+        tables.say("")
+        tables.print_listing(alerts, title="Alerts", as_json=False, empty="none")
+    else:
+        tables.say("Alerts: none")
     if jobs["as_of"]:
         tables.say(f"As of {tables.new_york(jobs['as_of'])} New York", style="dim")
 

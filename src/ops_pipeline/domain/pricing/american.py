@@ -25,7 +25,6 @@ _LEAST_RATE = 1e-8
 _LEAST_DEVIATION = 1e-6
 _VEGA_STEP = 0.01
 _ARC = quarter_circle(16)
-_ARC_COUNT = len(_ARC)
 
 
 class UnitPut(NamedTuple):
@@ -72,21 +71,21 @@ def _unit_put_value(
 @kernel
 def _premium(log_spot: float, spot: float, boundary: ExerciseBoundary, terms: PutTerms) -> float:
     """Give what early exercise adds: interest on the strike less the yield on the stock."""
+    years, rate, dividend_yield, volatility = terms
     total = 0.0
-    drift = (terms.rate - terms.dividend_yield) * terms.years
-    deviation = terms.volatility * math.sqrt(terms.years)
-    for index in range(_ARC_COUNT):
-        sine, cosine, weight = _ARC[index]
+    drift = (rate - dividend_yield) * years
+    deviation = volatility * math.sqrt(years)
+    for sine, cosine, weight in _ARC:
         share = sine * sine
-        elapsed = share * terms.years
+        elapsed = share * years
         spread = deviation * sine
         d1 = (log_spot - boundary_log(boundary, cosine) + drift * share) / spread + 0.5 * spread
-        gain = terms.rate * math.exp(-terms.rate * elapsed) * normal_cdf(spread - d1)
-        if terms.dividend_yield != 0.0:
-            growth = terms.dividend_yield * math.exp(-terms.dividend_yield * elapsed)
+        gain = rate * math.exp(-rate * elapsed) * normal_cdf(spread - d1)
+        if dividend_yield != 0.0:
+            growth = dividend_yield * math.exp(-dividend_yield * elapsed)
             gain -= growth * spot * normal_cdf(-d1)
         total += weight * gain
-    return total * terms.years
+    return total * years
 
 
 @kernel
@@ -106,8 +105,7 @@ def _unit_put(spot: float, years: float, rate: float, dividend_yield: float, vol
     boundary = solve_boundary(terms)
     if log_spot <= boundary_log(boundary, 1.0):
         return UnitPut(1.0 - spot, -1.0, 0.0, 1)
-    for index in range(_ARC_COUNT):
-        sine, cosine, weight = _ARC[index]
+    for sine, cosine, weight in _ARC:
         share = sine * sine
         spread = deviation * sine
         d1 = (log_spot - boundary_log(boundary, cosine) + drift * share) / spread + 0.5 * spread

@@ -17,7 +17,6 @@ _DEGREE = 6
 _ROWS = chebyshev_rows(_DEGREE)
 _POSITIONS = tuple(0.5 + 0.5 * math.cos(index * math.pi / _DEGREE) for index in range(_DEGREE))
 _ARC = quarter_circle(8)
-_ARC_COUNT = len(_ARC)
 _QD_STEPS = 5
 _LARGEST_STEP = 0.7
 
@@ -44,17 +43,37 @@ class ExerciseBoundary(NamedTuple):
     c6: float
 
 
+class QdTerms(NamedTuple):
+    """What the QD+ equation of one node needs and no secant step changes."""
+
+    rate: float
+    dividend_yield: float
+    volatility: float
+    discount: float
+    growth: float
+    drift: float
+    root_time: float
+    deviation: float
+    exponent: float
+    curve: float
+    share: float
+    variance_discount: float
+
+
 @kernel
 def boundary_log(boundary: ExerciseBoundary, position: float) -> float:
     """Give the log boundary where the square root of time left is `position` (0..1) of the whole."""
+    log_ceiling, c0, c1, c2, c3, c4, c5, c6 = boundary
     z = 4.0 * position - 2.0
-    b5 = boundary.c5 + z * boundary.c6
-    b4 = boundary.c4 + z * b5 - boundary.c6
-    b3 = boundary.c3 + z * b4 - b5
-    b2 = boundary.c2 + z * b3 - b4
-    b1 = boundary.c1 + z * b2 - b3
-    squared_gap = boundary.c0 + 0.5 * z * b1 - b2
-    return boundary.log_ceiling - math.sqrt(max(0.0, squared_gap))
+    b5 = c5 + z * c6
+    b4 = c4 + z * b5 - c6
+    b3 = c3 + z * b4 - b5
+    b2 = c2 + z * b3 - b4
+    b1 = c1 + z * b2 - b3
+    squared_gap = c0 + 0.5 * z * b1 - b2
+    if squared_gap > 0.0:
+        return log_ceiling - math.sqrt(squared_gap)
+    return log_ceiling
 
 
 @kernel
@@ -113,10 +132,11 @@ def _improved(boundary: ExerciseBoundary, terms: PutTerms) -> ExerciseBoundary:
 @kernel
 def _improved_gap(node: int, boundary: ExerciseBoundary, terms: PutTerms) -> float:
     """Take one Jacobi-Newton step at `node` on the fixed point called A in the paper."""
+    years, rate, dividend_yield, volatility = terms
     position = _POSITIONS[node]
-    time = terms.years * position * position
-    deviation = terms.volatility * math.sqrt(time)
-    drift = (terms.rate - terms.dividend_yield) * time
+    time = years * position * position
+    deviation = volatility * math.sqrt(time)
+    drift = (rate - dividend_yield) * time
     log_level = boundary_log(boundary, position)
     d1 = (log_level + drift) / deviation + 0.5 * deviation
     d2 = d1 - deviation
@@ -124,17 +144,16 @@ def _improved_gap(node: int, boundary: ExerciseBoundary, terms: PutTerms) -> flo
     above, below = density2 / deviation, density1 / deviation + normal_cdf(d1)
     slope_above = -density2 * d2 / (deviation * deviation)
     slope_below = -density1 * d1 / (deviation * deviation) + density1 / deviation
-    for index in range(_ARC_COUNT):
-        sine, cosine, weight = _ARC[index]
+    for sine, cosine, weight in _ARC:
         spread = deviation * sine
         log_ratio = log_level - boundary_log(boundary, position * cosine)
         e1 = (log_ratio + drift * sine * sine) / spread + 0.5 * spread
         e2 = e1 - spread
         left = time * cosine * cosine
         scale = weight * time
-        above += scale * terms.rate * math.exp(terms.rate * left) * normal_density(e2) / spread
-        if terms.dividend_yield != 0.0:
-            growth = terms.dividend_yield * math.exp(terms.dividend_yield * left)
+        above += scale * rate * math.exp(rate * left) * normal_density(e2) / spread
+        if dividend_yield != 0.0:
+            growth = dividend_yield * math.exp(dividend_yield * left)
             below += scale * growth * (normal_cdf(e1) + normal_density(e1) / spread)
     step = _log_step(log_level, drift, above, below, slope_above, slope_below)
     gap = boundary.log_ceiling - log_level
@@ -174,11 +193,12 @@ def _starting_gap(node: int, log_ceiling: float, terms: PutTerms) -> float:
     """Give the squared gap of QD+ at `node`, found by secant steps from a closed form."""
     position = _POSITIONS[node]
     time = terms.years * position * position
+    equation = _qd_terms(time, terms)
     before = log_ceiling - _closed_form_log(time, terms)
-    error_before = _qd_error(log_ceiling - before, time, terms)
+    error_before = _qd_error(log_ceiling - before, equation)
     gap = before * (0.95 if error_before < 0.0 else 1.05)
     for _ in range(_QD_STEPS):
-        error = _qd_error(log_ceiling - gap, time, terms)
+        error = _qd_error(log_ceiling - gap, equation)
         change = error - error_before
         if change == 0.0:
             break
@@ -203,24 +223,54 @@ def _closed_form_log(time: float, terms: PutTerms) -> float:
 
 
 @kernel
-def _qd_error(log_level: float, time: float, terms: PutTerms) -> float:
-    """Give by how much the QD+ smooth-pasting equation fails at a boundary of exp(log_level)."""
-    variance = terms.volatility * terms.volatility
-    rate, dividend_yield = terms.rate, terms.dividend_yield
+def _qd_terms(time: float, terms: PutTerms) -> QdTerms:
+    _, rate, dividend_yield, volatility = terms
+    variance = volatility * volatility
     discount, growth = math.exp(-rate * time), math.exp(-dividend_yield * time)
     decayed = -math.expm1(-rate * time)
     tilt = 2.0 * (rate - dividend_yield) / variance - 1.0
     pull = 2.0 * rate / variance
     root = math.sqrt(tilt * tilt + 4.0 * pull / decayed)
-    exponent = -0.5 * (tilt + root)
+    root_time = math.sqrt(time)
+    return QdTerms(
+        rate,
+        dividend_yield,
+        volatility,
+        discount,
+        growth,
+        (rate - dividend_yield) * time,
+        root_time,
+        volatility * root_time,
+        -0.5 * (tilt + root),
+        pull / decayed - pull * pull / (decayed * decayed * root * root),
+        discount / root,
+        variance * discount,
+    )
+
+
+@kernel
+def _qd_error(log_level: float, equation: QdTerms) -> float:
+    """Give by how much the QD+ smooth-pasting equation fails at a boundary of exp(log_level)."""
+    (
+        rate,
+        dividend_yield,
+        volatility,
+        discount,
+        growth,
+        drift,
+        root_time,
+        deviation,
+        exponent,
+        curve,
+        share,
+        variance_discount,
+    ) = equation
     level = math.exp(log_level)
-    deviation = terms.volatility * math.sqrt(time)
-    d1 = (log_level + (rate - dividend_yield) * time) / deviation + 0.5 * deviation
+    d1 = (log_level + drift) / deviation + 0.5 * deviation
     asset = level * growth * normal_cdf(-d1)
     cash = discount * normal_cdf(deviation - d1)
     premium = 1.0 - level - (cash - asset)
-    decay = 0.5 * level * growth * normal_density(d1) * terms.volatility / math.sqrt(time)
+    decay = 0.5 * level * growth * normal_density(d1) * volatility / root_time
     theta = rate * cash - dividend_yield * asset - decay
-    curve = pull / decayed - pull * pull / (decayed * decayed * root * root)
-    correction = discount / root * (curve * premium - 2.0 * theta / (variance * discount))
+    correction = share * (curve * premium - 2.0 * theta / variance_discount)
     return level - asset + exponent * premium + correction

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from ops_pipeline.domain.events import EntriesPaused
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.orders import Purpose
@@ -79,6 +80,16 @@ def losing_run(positions: Iterable[Position], session: Session) -> int:
         run = run + 1 if realised < 0 else 0
         longest = max(longest, run)
     return longest
+
+
+def pause_due(ledger: Ledger, session: Session, *, losses: int) -> list[EntriesPaused]:
+    """Give the fact, once a session, that so many losses in a row ended its entries."""
+    if ledger.paused_session == session.date:
+        return []
+    run = losing_run(ledger.closed_since(session.open_at), session)
+    if run < losses:
+        return []
+    return [EntriesPaused(session=session.date, reason=f"{run} losing positions in a row")]
 
 
 def count_day_trades(positions: Iterable[Position], session: date, *, since: date) -> int:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ops_pipeline.domain.accounts import BrokerPosition
 from ops_pipeline.domain.instruments import OptionContract, parse_occ
+from ops_pipeline.domain.market import Chain
 from ops_pipeline.domain.orders import Order, OrderIntent, Side
 from ops_pipeline.domain.sectors import sector_of
 from ops_pipeline.domain.units import ONE_DOLLAR, Contracts, Occ, Usd4
@@ -90,6 +91,17 @@ class Book:
     def without(self, symbol: str) -> "Book":
         """Give the book as if one symbol were not in it (the old leg of a roll)."""
         return Book(lines=tuple(line for line in self.lines if line.symbol != symbol))
+
+
+def greeks_of_chain(chain: Chain | None) -> Mapping[Occ, ContractGreeks]:
+    """Give the greeks of a completed chain's quotes that have them."""
+    if chain is None:
+        return {}
+    return {
+        occ: ContractGreeks(quote.delta, quote.vega_per_point, quote.theta_per_day)
+        for occ, quote in chain.quotes.items()
+        if quote.delta is not None and quote.vega_per_point is not None and quote.theta_per_day is not None
+    }
 
 
 def build_book(

@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 from ops_pipeline.domain.orders import Approved, GateResult, Refused, Verdict
 from ops_pipeline.stages.dispatcher import account_gates, market_gates, risk_gates
-from ops_pipeline.stages.dispatcher.context import Candidate, DispatchRules, GateCase, GateContext
+from ops_pipeline.stages.dispatcher.context import (
+    AccountView,
+    Candidate,
+    DispatchRules,
+    GateCase,
+    GateContext,
+)
 from ops_pipeline.stages.dispatcher.contract_gates import contract_gates
 from ops_pipeline.stages.dispatcher.sizing import SIZE
 
@@ -59,28 +65,71 @@ ROLL_OFFER_GATES: tuple[Gate, ...] = (
     risk_gates.buying_power,
 )
 _NOT_FOR_ROLLS = ("dte",)
+# These look at the account and its rules alone ...
+_OF_ACCOUNT = frozenset(
+    {
+        account_gates.account_identity,
+        account_gates.trading_mode,
+        account_gates.control_level,
+        account_gates.reconciled,
+        account_gates.position_count,
+        account_gates.day_loss,
+        account_gates.losses_in_row,
+    }
+)
+# ... and these, too, as long as no contract is offered.
+_OF_ACCOUNT_WITHOUT_OFFER = frozenset(OFFER_GATES) - {risk_gates.sector}
 
 
-def evaluate(candidate: Candidate, context: GateContext, rules: DispatchRules) -> Verdict:
+class Bench:
+    """The gates before one account and its rules; what no candidate can change they judge once.
+
+    It answers for the very values it was made for: before any other account or rules every gate runs.
+    """
+
+    def __init__(self, account: AccountView, rules: DispatchRules) -> None:
+        """Judge nothing yet."""
+        self._account = account
+        self._rules = rules
+        self._known: dict[Gate, GateResult] = {}
+
+    def result(self, gate: Gate, case: GateCase) -> GateResult:
+        """Give what a gate says of a case."""
+        alone = gate in _OF_ACCOUNT or (case.candidate.offer is None and gate in _OF_ACCOUNT_WITHOUT_OFFER)
+        if not alone or case.account is not self._account or case.rules is not self._rules:
+            return gate(case)
+        known = self._known.get(gate)
+        if known is None:
+            known = self._known[gate] = gate(case)
+        return known
+
+
+def evaluate(
+    candidate: Candidate, context: GateContext, rules: DispatchRules, bench: Bench | None = None
+) -> Verdict:
     """Run every gate on an entry; approve its intent only if each one passed.
 
     Refused names the first failing gate and carries all results; `budget_too_small` carries the cap
-    that bound. Nothing is skipped: what cannot be judged fails.
+    that bound. Nothing is skipped: what cannot be judged fails. `bench` serves several candidates.
     """
     case = GateCase(candidate, context.account, context.market, rules)
+    ask = (bench or Bench(context.account, rules)).result
     results = (
-        *(gate(case) for gate in ENTRY_GATES),
+        *[ask(gate, case) for gate in ENTRY_GATES],
         *candidate.planned,
-        *(gate(case) for gate in OFFER_GATES),
+        *[ask(gate, case) for gate in OFFER_GATES],
         *contract_gates(case),
     )
     return _verdict(candidate, results)
 
 
-def blocked_before_offer(candidate: Candidate, context: GateContext, rules: DispatchRules) -> bool:
+def blocked_before_offer(
+    candidate: Candidate, context: GateContext, rules: DispatchRules, bench: Bench | None = None
+) -> bool:
     """Tell whether a gate that needs no contract already refuses, so that no chain need be asked for."""
     case = GateCase(candidate, context.account, context.market, rules)
-    return not all(gate(case).passed for gate in ENTRY_GATES)
+    ask = (bench or Bench(context.account, rules)).result
+    return not all(ask(gate, case).passed for gate in ENTRY_GATES)
 
 
 def evaluate_roll(candidate: Candidate, context: GateContext, rules: DispatchRules) -> Verdict:

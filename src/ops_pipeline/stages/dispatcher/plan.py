@@ -29,7 +29,7 @@ from ops_pipeline.stages.dispatcher.contracts import (
 )
 from ops_pipeline.stages.dispatcher.exposure import line_for
 from ops_pipeline.stages.dispatcher.filters import elapsed_share, spread_of
-from ops_pipeline.stages.dispatcher.gates import evaluate
+from ops_pipeline.stages.dispatcher.gates import Bench, evaluate
 from ops_pipeline.stages.dispatcher.offers import OrderCause, entry_intent, entry_offer
 from ops_pipeline.stages.dispatcher.options import calculate_atr_adjusted_size, validate_iv_rank
 from ops_pipeline.stages.dispatcher.regime import judge_regime
@@ -83,15 +83,17 @@ def decide_entries(
     `generations` numbers the next order of a signal; 1 where it has had none.
     """
     decisions: list[Decision] = []
+    bench = Bench(account, rules)
     for signal in order_signals(signals):
         context = GateContext(account=account, market=markets[signal.id])
         candidate, choice = plan_entry(
             signal, context, rules, scope=scope, generation=generations.get(signal.id, 1)
         )
-        verdict = evaluate(candidate, context, rules)
+        verdict = evaluate(candidate, context, rules, bench)
         decisions.append(Decision(signal, candidate, verdict, choice))
         if isinstance(verdict, Approved) and candidate.offer is not None:
             account = reserve(account, candidate.offer)
+            bench = Bench(account, rules)
     return tuple(decisions)
 
 

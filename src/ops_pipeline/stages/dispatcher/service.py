@@ -27,9 +27,9 @@ from ops_pipeline.stages.dispatcher.context import (
     Household,
     MarketView,
 )
-from ops_pipeline.stages.dispatcher.day_record import record_day
-from ops_pipeline.stages.dispatcher.exposure import Book, ContractGreeks, build_book
-from ops_pipeline.stages.dispatcher.gates import blocked_before_offer
+from ops_pipeline.stages.dispatcher.day_record import pause_due, record_day
+from ops_pipeline.stages.dispatcher.exposure import Book, ContractGreeks, build_book, greeks_of_chain
+from ops_pipeline.stages.dispatcher.gates import Bench, blocked_before_offer
 from ops_pipeline.stages.dispatcher.kelly import NO_SAMPLE, KellySample, calculate_kelly_sample
 from ops_pipeline.stages.dispatcher.plan import Decision, OrderScope, decide_entries, dte_window
 from ops_pipeline.stages.dispatcher.records import position_opened, verdict_row
@@ -99,8 +99,11 @@ def run_once(now: datetime, ports: DispatcherPorts, rules_of: RulesOfTier) -> St
         return StepReport(stage="dispatcher", now=now, account=account)
     # gather and decide
     keep_tier(now, session, ports, rules_of)
-    tier = ports.desk.store.ledger(account).tier
-    judged = judge(now, session, ports, rules_of(tier))
+    ledger = ports.desk.store.ledger(account)
+    rules, tier = rules_of(ledger.tier), ledger.tier
+    paused = pause_due(ledger, session, losses=rules.gates.losses_in_row)
+    ports.desk.store.commit(account, paused, at=now)
+    judged = judge(now, session, ports, rules)
     if not judged.decisions:
         return StepReport(stage="dispatcher", now=now, account=account)
     # apply
@@ -120,7 +123,8 @@ def judge(now: datetime, session: Session, ports: DispatcherPorts, rules: Dispat
     if not signals:
         return Judged(decisions=(), markets={})
     view = account_view(now, session, ports, rules)
-    markets = {signal.id: market_view(signal, view, session, ports, rules) for signal in signals}
+    bench = Bench(view, rules)
+    markets = {signal.id: market_view(signal, view, session, ports, rules, bench) for signal in signals}
     decisions = decide_entries(
         signals,
         view,
@@ -194,7 +198,12 @@ def _kelly_sample(
 
 
 def market_view(
-    signal: Signal, view: AccountView, session: Session, ports: DispatcherPorts, rules: DispatchRules
+    signal: Signal,
+    view: AccountView,
+    session: Session,
+    ports: DispatcherPorts,
+    rules: DispatchRules,
+    bench: Bench,
 ) -> MarketView:
     """See a signal's underlying; where a gate refuses that needs no contract, no chain is asked for."""
     bare = view_around(None, signal.ticker, signal.interval, view.now, session, ports, rules)
@@ -208,11 +217,11 @@ def market_view(
         offer=None,
         numbers=(),
     )
-    if blocked_before_offer(wish, GateContext(account=view, market=bare), rules):
+    if blocked_before_offer(wish, GateContext(account=view, market=bare), rules, bench):
         return bare
     first, last = (session.date + timedelta(days=days) for days in dte_window(signal.strategy, rules))
     chain = chain_between(signal.ticker, first, last, signal.right, view.now, session, ports)
-    return replace(bare, chain=chain, greeks=greeks_of(chain))
+    return replace(bare, chain=chain, greeks=greeks_of_chain(chain))
 
 
 def chain_between(
@@ -247,21 +256,10 @@ def view_around(
         iv_rank=_iv_rank(ticker, features.iv if features else None, session, ports, rules),
         earnings=ports.market.earnings(ticker, now=now),
         hold_until=sessions_ahead(ports.calendar, session.date, rules.tier.max_hold_sessions),
-        greeks=greeks_of(chain),
+        greeks=greeks_of_chain(chain),
         regime=regime,
         regime_age=ports.calendar.count(regime.session, session.date) if regime else 0,
     )
-
-
-def greeks_of(chain: Chain | None) -> Mapping[Occ, ContractGreeks]:
-    """Give the greeks of a completed chain's quotes that have them."""
-    if chain is None:
-        return {}
-    return {
-        occ: ContractGreeks(quote.delta, quote.vega_per_point, quote.theta_per_day)
-        for occ, quote in chain.quotes.items()
-        if quote.delta is not None and quote.vega_per_point is not None and quote.theta_per_day is not None
-    }
 
 
 def _due_signals(now: datetime, session: Session, ledger: Ledger, ports: DispatcherPorts) -> list[Signal]:

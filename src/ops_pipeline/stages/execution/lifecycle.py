@@ -231,13 +231,19 @@ def entry_may_step(order: Order, *, started_at: datetime, now: datetime, rules: 
     return stepping and not expired and within and order.booked < order.intent.qty
 
 
-def retry_exit_at(orders: Sequence[Order]) -> datetime | None:
-    """Give when an exit may be sent again after rejections in a row; None: at once. Oldest order first."""
+def rejections_in_row(orders: Sequence[Order]) -> int:
+    """Count the rejections that the orders, oldest first, end with."""
     rejected = 0
     for order in reversed(orders):
         if order.state is not OrderState.REJECTED:
             break
         rejected += 1
+    return rejected
+
+
+def retry_exit_at(orders: Sequence[Order]) -> datetime | None:
+    """Give when an exit may be sent again after rejections in a row; None: at once. Oldest order first."""
+    rejected = rejections_in_row(orders)
     if not rejected:
         return None
     wait = _EXIT_BACKOFF_S[min(rejected, len(_EXIT_BACKOFF_S)) - 1]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
+from ops_pipeline.domain.instruments import Split, split_contract
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import (
     Activity,
@@ -23,20 +24,15 @@ _REMOVALS = {
     ActivityKind.EXPIRY: ExitReason.EXPIRED,
     ActivityKind.EXERCISE: ExitReason.EXERCISED,
 }
-# Thought never to have reached the broker; watched to the end of the session all the same.
-_MAY_TURN_UP = (OrderState.NOT_PLACED, OrderState.REJECTED)
+# Orders thought never to have reached the broker are watched to the end of the session all the same.
 _WATCHED_FOR = timedelta(hours=8)
 LIQUIDATION = "liquidation"
 
 
 def watched(ledger: Ledger, *, now: datetime) -> list[Order]:
     """Give the sent orders the broker is asked for: live ones, and late ones that may yet turn up."""
-    return [
-        order
-        for order in ledger.orders.values()
-        if order.attempt
-        and (order.is_live or (order.state in _MAY_TURN_UP and now - order.updated_at < _WATCHED_FOR))
-    ]
+    late = ledger.turned_away_since(now - _WATCHED_FOR)
+    return [order for order in (*ledger.live_orders, *late) if order.attempt]
 
 
 def bookings(ledger: Ledger, activities: Sequence[Activity]) -> list[e.EventBody]:
@@ -45,11 +41,11 @@ def bookings(ledger: Ledger, activities: Sequence[Activity]) -> list[e.EventBody
     Whatever moved cash is booked: to the position it belongs to, else as a movement of its own.
     """
     bodies: list[e.EventBody] = []
-    seen = set(ledger.executions)
+    seen: set[str] = set()
     held = {position.id: position.qty for position in ledger.open_positions}
     for activity in activities:
         fact = _fact(activity)
-        if fact not in seen:
+        if fact not in ledger.executions and fact not in seen:
             seen.add(fact)
             bodies += _booking(ledger, activity, held)
     return bodies
@@ -72,6 +68,8 @@ def _booking(ledger: Ledger, activity: Activity, held: dict[PositionId, int]) ->
         multiplier = order.intent.multiplier
         return [e.FillBooked(fill=fill, position_id=position_id, multiplier=multiplier)]
     owner = _owner(ledger, activity.symbol, held)
+    if activity.split is not None and owner is not None:
+        return [_adjusted(activity, activity.split, owner, held)]
     cause = _cause_of(activity)
     if owner is None or activity.qty >= 0 or cause is None:
         return _other_cash(ledger, activity)
@@ -89,6 +87,21 @@ def _booking(ledger: Ledger, activity: Activity, held: dict[PositionId, int]) ->
     if amount == activity.amount:
         return [removed]
     return [removed, _cash(activity, activity.amount - amount, f"{_fact(activity)}#rest")]
+
+
+def _adjusted(
+    activity: Activity, split: Split, owner: Position, held: dict[PositionId, int]
+) -> e.ContractsAdjusted:
+    contract, for_one = split_contract(owner.contract, split)
+    held[owner.id] *= for_one
+    return e.ContractsAdjusted(
+        position_id=owner.id,
+        activity_id=_fact(activity),
+        contract=contract,
+        for_one=for_one,
+        shares_new=split.new,
+        shares_old=split.old,
+    )
 
 
 def _cause_of(activity: Activity) -> ExitReason | None:
@@ -272,7 +285,7 @@ def completions(ledger: Ledger, *, stepping: frozenset[str]) -> list[e.EventBody
     """
     bodies: list[e.EventBody] = []
     for position in ledger.open_positions:
-        orders = [o for o in ledger.orders.values() if _concerns(ledger, o, position)]
+        orders = _orders_concerning(ledger, position)
         live = any(order.is_live for order in orders)
         if live or not (orders or position.bought):
             continue
@@ -282,12 +295,18 @@ def completions(ledger: Ledger, *, stepping: frozenset[str]) -> list[e.EventBody
     return bodies
 
 
-def _concerns(ledger: Ledger, order: Order, position: Position) -> bool:
-    if order.intent.position_id == position.id:
-        return True
-    if order.intent.purpose is not Purpose.ROLL or order.intent.key not in ledger.rolls:
-        return False
-    return ledger.rolls[order.intent.key].successor_id == position.id
+def _orders_concerning(ledger: Ledger, position: Position) -> list[Order]:
+    """Give a position's own orders, and the two-leg orders that roll another into it."""
+    into = [roll.position_id for roll in ledger.rolls.values() if roll.successor_id == position.id]
+    rolling = [
+        order
+        for predecessor in into
+        for order in ledger.orders_of(predecessor)
+        if order.intent.purpose is Purpose.ROLL
+        and order.intent.key in ledger.rolls
+        and ledger.rolls[order.intent.key].successor_id == position.id
+    ]
+    return [*ledger.orders_of(position.id), *rolling]
 
 
 def _completion(position: Position, orders: Sequence[Order]) -> list[e.EventBody]:

@@ -225,8 +225,8 @@ def _stepping(ledger: Ledger, *, now: datetime, entry: EntryRules) -> Sequence[O
     for position in ledger.open_positions:
         if position.original_qty or position.exit is not None:
             continue
-        for order in ledger.orders.values():
-            if order.intent.position_id == position.id and order.intent.purpose in lifecycle.ENTRIES:
+        for order in ledger.orders_of(position.id):
+            if order.intent.purpose in lifecycle.ENTRIES:
                 newest[order.intent.key] = order
     return [
         order
@@ -239,9 +239,8 @@ def _started_at(ledger: Ledger, order: Order) -> datetime:
     """Give when the walk of this entry began: its position's first order was accepted, or made."""
     return min(
         other.accepted_at or other.created_at
-        for other in ledger.orders.values()
-        if other.intent.position_id == order.intent.position_id
-        and other.intent.purpose is order.intent.purpose
+        for other in ledger.orders_of(order.intent.position_id)
+        if other.intent.purpose is order.intent.purpose
     )
 
 

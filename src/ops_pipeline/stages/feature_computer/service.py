@@ -23,6 +23,7 @@ from ops_pipeline.stages.feature_computer.features import (
 )
 from ops_pipeline.stages.feature_computer.news_score import OLDEST_HALF_LIVES, read_news
 from ops_pipeline.stages.feature_computer.turnover import Turnover, turnover_of
+from ops_pipeline.stages.telemetry.bars import in_todays_shares
 
 
 class FeatureTables(TelemetryStore, FeatureStore, NewsStore, Protocol):
@@ -127,11 +128,11 @@ def _minutes(
     """Give the newest minute bars and the session's turnover, carried on where it is known."""
     known = ports.traded.get(symbol)
     if known is not None and known.session == session.date:
-        bars = ports.store.bars(symbol, Interval.MINUTE, count=RECENT_BARS, now=now)
+        bars = _bars(symbol, Interval.MINUTE, RECENT_BARS, session, now, ports)
         if bars and bars[-1].session == session.date and bars[0].end_at <= known.end_at <= bars[-1].end_at:
             traded = ports.traded[symbol] = known.with_bars(bars)
             return bars, traded
-    bars = ports.store.bars(symbol, Interval.MINUTE, count=MINUTE_BARS, now=now)
+    bars = _bars(symbol, Interval.MINUTE, MINUTE_BARS, session, now, ports)
     summed = turnover_of(bars, session=session)
     if summed is not None:
         ports.traded[symbol] = summed
@@ -163,8 +164,18 @@ def _daily_row(
     )
 
 
+def _bars(
+    symbol: str, interval: Interval, count: int, session: Session, now: datetime, ports: FeaturePorts
+) -> Sequence[Bar]:
+    """Give the newest stored bars, oldest first, in the shares of `session`."""
+    bars = ports.store.bars(symbol, interval, count=count, now=now)
+    if not bars or bars[0].session == session.date:
+        return bars
+    return in_todays_shares(bars, ports.market.splits(symbol, first=bars[0].session, last=session.date))
+
+
 def _past_days(symbol: str, session: Session, now: datetime, ports: FeaturePorts) -> Sequence[Bar]:
-    bars = ports.store.bars(symbol, Interval.DAY, count=DAILY_BARS, now=now)
+    bars = _bars(symbol, Interval.DAY, DAILY_BARS, session, now, ports)
     return [bar for bar in bars if bar.session < session.date] if now >= session.close_at else bars
 
 

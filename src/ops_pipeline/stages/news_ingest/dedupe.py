@@ -1,6 +1,5 @@
-"""Identity of news items and links from near-duplicates to the first of their kind. Pure."""
+"""Links from near-duplicates of news items to the first of their kind. Pure."""
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -40,11 +39,6 @@ class _First(NamedTuple):
     item: NewsItem
     words: str
     numbers: frozenset[str]
-
-
-def identify(source: str, url: str) -> str:
-    """Give an item's identity: the sha256 of source and url, in hex."""
-    return hashlib.sha256(f"{source}\n{url}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def normalise_headline(headline: str) -> str:

@@ -122,8 +122,6 @@ def sale_intent(
 def _orders_of(exit_: Exit, ledger: Ledger) -> Sequence[Order]:
     return [
         order
-        for order in ledger.orders.values()
-        if order.intent.position_id == exit_.position.id
-        and lifecycle.is_exit(order)
-        and order.created_at >= exit_.decision.at
+        for order in ledger.orders_of(exit_.position.id)
+        if lifecycle.is_exit(order) and order.created_at >= exit_.decision.at
     ]

@@ -46,18 +46,14 @@ class MarkRead:
     """One read judged: numbers for the kernels, what to remember, and what the shell must do.
 
     `trust` None: no quote came. `note` says why there is no (confirmed) mark, "" where there is one.
-    `refetch`: read again at once. `blind`: 5 minutes of session without a mark, alert. `no_bid`: no
-    sale now; `one_tick`: a limit of one tick is allowed, for it is expiry day and nobody bids.
+    `refetch`: read again at once.
     """
 
     marks: Marks
     memory: MarkMemory
     trust: Trust | None
-    note: str
-    refetch: bool
-    blind: bool
-    no_bid: bool
-    one_tick: bool
+    note: str = ""
+    refetch: bool = False
 
 
 def recall(position: Position) -> MarkMemory:
@@ -85,12 +81,18 @@ def read_marks(
         trust = trust_of(quote, contract, spot=cycle.spot, now=cycle.now, rules=rules)
     if quote is not None and trust is not None and is_usable(trust, rules):
         return _usable(quote, trust, memory, cycle, rules)
-    return _unusable(quote, trust, contract, memory, cycle, rules)
+    return _unusable(quote, trust, memory, cycle, rules)
 
 
 def is_sparse(cycle: Cycle, rules: QuoteRules) -> bool:
     """Tell whether the next mark is so far away that this one must stand alone."""
     return cycle.next_read_s > rules.sparse_after_s
+
+
+def is_blind(memory: MarkMemory, now: datetime, session: Session, rules: QuoteRules) -> bool:
+    """Tell whether the session has gone too long without a mark; nights do not count."""
+    since = max(memory.marked_at, session.open_at)
+    return now - since >= timedelta(seconds=rules.blind_stop_after_s)
 
 
 def _usable(
@@ -103,41 +105,36 @@ def _usable(
     if not sparse and not agreed and _jumps(mark, memory, rules):
         marks = _marks(cycle, rules, bid=bid, mark=mark, spread=ask - bid)
         waiting = replace(memory, jump=mark, jump_at=cycle.now)
-        return _read(
-            marks, waiting, trust, cycle, rules, note="jumped, waits for a second read", refetch=True
-        )
-    seen = replace(memory, mark=mark, marked_at=cycle.now, jump=None, jump_at=None)
+        note = "jumped, waits for a second read"
+        return MarkRead(marks=marks, memory=waiting, trust=trust, note=note, refetch=True)
     if not agreed and _too_soon(memory, cycle, rules):
         marks = _marks(cycle, rules, bid=bid, mark=mark, spread=ask - bid)
-        return _read(marks, seen, trust, cycle, rules, note="read again too soon to count")
+        seen = MarkMemory(mark=mark, marked_at=cycle.now, counted_at=memory.counted_at)
+        return MarkRead(marks=marks, memory=seen, trust=trust, note="read again too soon to count")
     marks = _marks(cycle, rules, bid=bid, mark=mark, spread=ask - bid, stop_price=mark, confirmed=True)
-    return _read(marks, replace(seen, counted_at=cycle.now), trust, cycle, rules)
+    counted = MarkMemory(mark=mark, marked_at=cycle.now, counted_at=cycle.now)
+    return MarkRead(marks=marks, memory=counted, trust=trust)
 
 
 def _unusable(
     quote: OptionQuote | None,
     trust: Trust | None,
-    contract: OptionContract,
     memory: MarkMemory,
     cycle: Cycle,
     rules: QuoteRules,
 ) -> MarkRead:
     bid = quote.bid if quote is not None else None
-    no_bid = quote is not None and not bid
-    expiry_day = contract.days_to_expiry(cycle.session.date) == 0
     note = "no quote" if trust is None else f"quote is {trust.name}"
     stop_price = -1
     remembered = memory
-    falls_back = trust in _BID_STANDS and _is_blind(memory, cycle, rules)
+    falls_back = trust in _BID_STANDS and is_blind(memory, cycle.now, cycle.session, rules)
     if falls_back and bid and not _too_soon(memory, cycle, rules):
         stop_price = bid
         remembered = replace(memory, counted_at=cycle.now)
         note += ", the stop reads its bid"
     shown = bid if bid and trust in _BID_STANDS else -1
     marks = _marks(cycle, rules, bid=shown, stop_price=stop_price)
-    return _read(
-        marks, remembered, trust, cycle, rules, note=note, no_bid=no_bid, one_tick=no_bid and expiry_day
-    )
+    return MarkRead(marks=marks, memory=remembered, trust=trust, note=note)
 
 
 def _jumps(mark: Usd4, memory: MarkMemory, rules: QuoteRules) -> bool:
@@ -157,12 +154,6 @@ def _too_soon(memory: MarkMemory, cycle: Cycle, rules: QuoteRules) -> bool:
     """Tell whether this read is too near the last counted one to be another."""
     counted_at = memory.counted_at
     return counted_at is not None and cycle.now - counted_at < timedelta(seconds=rules.read_gap_s)
-
-
-def _is_blind(memory: MarkMemory, cycle: Cycle, rules: QuoteRules) -> bool:
-    """Tell whether the session has gone too long without a mark; nights do not count."""
-    since = max(memory.marked_at, cycle.session.open_at)
-    return cycle.now - since >= timedelta(seconds=rules.blind_stop_after_s)
 
 
 def _marks(
@@ -187,28 +178,4 @@ def _marks(
         # Rounded up: a cut-off is never early.
         minutes_to_close=-(-to_close // timedelta(minutes=1)),
         event_tomorrow=int(cycle.event_next),
-    )
-
-
-def _read(  # noqa: PLR0913 - every field of the result
-    marks: Marks,
-    memory: MarkMemory,
-    trust: Trust | None,
-    cycle: Cycle,
-    rules: QuoteRules,
-    *,
-    note: str = "",
-    refetch: bool = False,
-    no_bid: bool = False,
-    one_tick: bool = False,
-) -> MarkRead:
-    return MarkRead(
-        marks=marks,
-        memory=memory,
-        trust=trust,
-        note=note,
-        refetch=refetch,
-        blind=_is_blind(memory, cycle, rules),
-        no_bid=no_bid,
-        one_tick=one_tick,
     )

@@ -17,7 +17,7 @@ from ops_pipeline.stages.dispatcher.gates import evaluate_roll
 from ops_pipeline.stages.dispatcher.offers import greeks_of
 from ops_pipeline.stages.dispatcher.options import validate_iv_rank
 from ops_pipeline.stages.dispatcher.plan import plan_budget
-from ops_pipeline.stages.dispatcher.sizing import size_gate, size_order
+from ops_pipeline.stages.dispatcher.sizing import SIZE, size_gate, size_order
 from ops_pipeline.stages.position_manager import roll
 
 ROLL_ORDER_LIFE = timedelta(seconds=60)
@@ -194,8 +194,9 @@ def _candidate(position: Position, qty: Contracts, offer: Offer, view: RollView)
         fees=view.rules.fees,
     )
     # A roll moves what is held, all of it or nothing.
-    fits = size if size.qty >= qty else size._replace(qty=0)
-    sized: GateResult = size_gate(budget, fits, cheapest=size.unit_cost)
+    sized = size_gate(budget, size, cheapest=size.unit_cost)
+    if 0 < size.qty < qty:
+        sized = GateResult(SIZE, False, f"{qty} held", f"<= {size.qty}, limited by {size.binding}")
     return Candidate(
         ticker=position.contract.underlying,
         right=position.contract.right,

@@ -5,24 +5,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
 from ops_pipeline.domain.orders import Refused, Rejected
-from ops_pipeline.domain.positions import ExitDecision, ExitReason, Held, Position
+from ops_pipeline.domain.positions import ExitDecision, ExitReason, Position
 from ops_pipeline.domain.records import Failed, PositionMark, StepReport
 from ops_pipeline.domain.rules import ExitOrderRules, ExitRules, RollRules
 from ops_pipeline.domain.units import Occ, PositionId
 from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, SnapshotStore
 from ops_pipeline.stages.execution.gateway import Desk
-from ops_pipeline.stages.position_manager import arbiter, exits, marks, monitor, tracking
+from ops_pipeline.stages.position_manager import alerts, arbiter, exits, marks, monitor, tracking
 from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionKind, Standing
 from ops_pipeline.stages.position_manager.exit_orders import Exit, reason_of, working_exits
-from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory, MarkRead
-from ops_pipeline.stages.position_manager.triggers import Trigger
+from ops_pipeline.stages.position_manager.held import await_splits
+from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory
+from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, escalated, sample_of
 
 _SAMPLE_S = 60
+_IDLE = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
 
 
 class RulesOf(Protocol):
@@ -70,18 +71,6 @@ class ManagerRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """One position with everything a cycle saw of it."""
-
-    position: Position
-    quote: OptionQuote | None
-    read: MarkRead
-    held: Held
-    triggers: tuple[Trigger, ...]
-    action: ExitAction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What carrying out an action came to."""
 
@@ -90,30 +79,54 @@ class Outcome:
 
 
 def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepReport:
-    """Read marks, judge every rule, pick one action a position, carry it out."""
-    desk = ports.desk
+    """Read marks, judge every rule, pick one action a position, carry it out; then raise alerts."""
     session = ports.calendar.session_at(now)
+    report = _manage(now, session, ports, rules)
+    if session is not None:
+        _raise_alerts(now, session, ports, rules)
+    return report
+
+
+def _raise_alerts(now: datetime, session: Session, ports: ManagerPorts, rules: ManagerRules) -> None:
+    """Store which alerts began and ended; only changes are written."""
+    desk = ports.desk
+    changed = alerts.account_alerts(
+        desk.store.ledger(desk.account),
+        now=now,
+        session=session,
+        memory=ports.memory,
+        quotes=rules.quotes,
+        exits=rules.exits,
+    )
+    if changed:
+        desk.store.commit(desk.account, changed, at=now)
+
+
+def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: ManagerRules) -> StepReport:
+    desk = ports.desk
     ledger = desk.store.ledger(desk.account)
     held = [position for position in ledger.open_positions if position.qty > 0]
     emptied = [
         ledger.positions[roll.position_id]
-        for roll in ledger.rolls.values()
-        if roll.is_live and not ledger.positions[roll.position_id].qty
+        for roll in ledger.live_rolls
+        if not ledger.positions[roll.position_id].qty
     ]
     if session is None or not (held or emptied) or not session.open_at <= now <= session.close_at:
         return StepReport(stage="position_manager", now=now, account=desk.account)
     # gather
-    quotes = ports.market.quotes([position.contract.occ for position in held], now=now)
+    ready, failed = await_splits(
+        held, account=desk.account, session=session.date, market=ports.market, store=desk.store
+    )
+    quotes = ports.market.quotes([position.contract.occ for position in ready], now=now)
     sent = 0
-    failed: list[Failed] = []
     samples: list[PositionMark] = []
-    for position in held:
+    for position in ready:
         try:
             watched = watch(position, quotes, now=now, session=session, ports=ports, rules=rules)
             samples += _sample(watched, now, ports)
             outcome = _apply(watched, now=now, session=session, ports=ports, rules=rules)
             sent += outcome.sent
-            failed += [*outcome.failed, *_escalated(watched, rules)]
+            failed += [*outcome.failed, *escalated(watched, rules.exits(watched.position))]
         except (BrokerUnavailable, ValueError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
     for position in emptied:
@@ -158,13 +171,17 @@ def watch(
     sessions_held = ports.calendar.count(position.entry_session, session.date)
     before = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     held = tracking.observe(before, read.marks, exit_rules)
-    standing = _standing(
-        position, ledger, now, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
-    )
-    idle = position.exit is None and standing.working is None and ledger.control is ControlLevel.NORMAL
+    working = _working(position, ledger)
+    idle = position.exit is None and working is None and ledger.control is ControlLevel.NORMAL
     if idle and not whole and not arbiter.first_exit(held, read.marks, exit_rules).rank:
-        action = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
-        return Watched(position=position, quote=quote, read=read, held=held, triggers=(), action=action)
+        return Watched(position=position, quote=quote, read=read, held=held, triggers=(), action=_IDLE)
+    standing = _standing(
+        position,
+        ledger,
+        now,
+        working=working,
+        roll_waits=_roll_waits(position, ledger, now, session, ports, rules),
+    )
     triggers = monitor.check_exit_conditions(held, read.marks, exit_rules)
     action = arbiter.arbitrate(triggers, standing)
     return Watched(position=position, quote=quote, read=read, held=held, triggers=triggers, action=action)
@@ -192,8 +209,11 @@ def _roll_waits(
     ports: ManagerPorts,
     rules: ManagerRules,
 ) -> bool:
-    """Tell whether no roll is to be planned now: too early, just refused, or one ended this session."""
-    if session.minutes_after_open(now) < rules.roll.after_open_minutes:
+    """Tell whether no roll is to be planned now: too early, just refused, or one ended this session.
+
+    An adjusted contract is only ever sold.
+    """
+    if position.contract.adjusted or session.minutes_after_open(now) < rules.roll.after_open_minutes:
         return True
     refused_at = ports.roll_refused.get(position.id)
     if refused_at is not None and now - refused_at < timedelta(minutes=rules.roll.retry_minutes):
@@ -204,39 +224,35 @@ def _roll_waits(
     )
 
 
-def _standing(position: Position, ledger: Ledger, now: datetime, *, roll_waits: bool) -> Standing:
+def _working(position: Position, ledger: Ledger) -> ExitReason | None:
+    """Give the reason of the live exit order or unfinished roll; None: none lives."""
     working = working_exits(ledger, position)
-    rolling = any(roll.is_live and roll.position_id == position.id for roll in ledger.rolls.values())
-    reason = reason_of(working[0]) if working else (ExitReason.ROLL if rolling else None)
+    if working:
+        return reason_of(working[0])
+    rolling = any(roll.position_id == position.id for roll in ledger.live_rolls)
+    return ExitReason.ROLL if rolling else None
+
+
+def _standing(
+    position: Position, ledger: Ledger, now: datetime, *, working: ExitReason | None, roll_waits: bool
+) -> Standing:
     return Standing(
         at=now,
         qty=0 if position.frozen else position.qty,
         control=ledger.control,
         current=position.exit,
-        working=reason,
+        working=working,
         roll_waits=roll_waits,
     )
 
 
 def _sample(watched: Watched, now: datetime, ports: ManagerPorts) -> list[PositionMark]:
-    position, quote = watched.position, watched.quote
+    position = watched.position
     last = ports.sampled.get(position.id)
     if last is not None and (now - last).total_seconds() < _SAMPLE_S:
         return []
     ports.sampled[position.id] = now
-    marks_seen = watched.read.marks
-    trust = watched.read.trust
-    return [
-        PositionMark(
-            position_id=position.id,
-            at=now,
-            bid=quote.bid if quote else None,
-            ask=quote.ask if quote else None,
-            mark=marks_seen.mark if marks_seen.mark >= 0 else None,
-            underlying=marks_seen.underlying if marks_seen.underlying >= 0 else None,
-            trust=trust.name if trust is not None else "NO_QUOTE",
-        )
-    ]
+    return [sample_of(watched, now)]
 
 
 def _apply(
@@ -244,7 +260,7 @@ def _apply(
 ) -> Outcome:
     """Store what the cycle saw and decided, then do it; a slot freed by a cancel is used at once."""
     desk, position, action = ports.desk, watched.position, watched.action
-    desk.store.commit(desk.account, _bodies(watched), at=now)
+    desk.store.commit(desk.account, bodies_of(watched), at=now)
     match action.kind:
         case ExitActionKind.SEND if action.decision is not None:
             return _send(watched, action.decision, now=now, session=session, desk=desk, rules=rules)
@@ -279,22 +295,18 @@ def _follow_up(
     held = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     triggers = monitor.check_exit_conditions(held, watched.read.marks, rules.exits(position))
     standing = _standing(
-        position, ledger, now, roll_waits=_roll_waits(position, ledger, now, session, ports, rules)
+        position,
+        ledger,
+        now,
+        working=_working(position, ledger),
+        roll_waits=_roll_waits(position, ledger, now, session, ports, rules),
     )
     action = arbiter.arbitrate(triggers, standing)
     again = replace(watched, position=position, held=held, triggers=triggers, action=action)
     if action.kind is not ExitActionKind.SEND or action.decision is None:
         return Outcome()
-    desk.store.commit(desk.account, _bodies(again), at=now)
+    desk.store.commit(desk.account, bodies_of(again), at=now)
     return _send(again, action.decision, now=now, session=session, desk=desk, rules=rules)
-
-
-def _escalated(watched: Watched, rules: ManagerRules) -> list[Failed]:
-    """Report what expires today and is still held when the broker may begin to act."""
-    minutes = watched.read.marks.minutes_to_close
-    if watched.held.dte > 0 or minutes > rules.exits(watched.position).expiry_escalate_minutes:
-        return []
-    return [Failed(item=watched.position.id, error=f"expires today, {watched.held.qty} held at C-{minutes}")]
 
 
 def _send(
@@ -329,40 +341,6 @@ def _send(
             return Outcome(sent=1)
 
 
-def _bodies(watched: Watched) -> list[e.EventBody]:
-    """Give what must be stored before anything is done: tracking first, then the decision."""
-    position, action = watched.position, watched.action
-    bodies: list[e.EventBody] = []
-    seen = watched.held
-    armed = bool(seen.trailing_stop)
-    tracked = (seen.peak, armed, seen.trailing_stop, seen.stop_count, seen.trail_count)
-    known = (
-        position.peak,
-        position.armed,
-        position.trailing_stop,
-        position.stop_count,
-        position.trail_count,
-    )
-    if tracked != known:
-        mark = watched.read.marks.mark
-        bodies.append(
-            e.PositionMarked(
-                position_id=position.id,
-                mark=mark if mark >= 0 else None,
-                peak=seen.peak,
-                armed=armed,
-                trailing_stop=seen.trailing_stop,
-                stop_count=seen.stop_count,
-                trail_count=seen.trail_count,
-            )
-        )
-    if action.kind is ExitActionKind.WITHDRAW:
-        bodies.append(e.ExitWithdrawn(position_id=position.id, reason=action.why))
-    elif action.decision is not None and action.decision != position.exit:
-        bodies.append(e.ExitDecided(position_id=position.id, decision=action.decision))
-    return bodies
-
-
 def _is_rolling(position: Position, desk: Desk) -> bool:
-    rolls = desk.store.ledger(desk.account).rolls.values()
-    return any(roll.is_live and roll.position_id == position.id for roll in rolls)
+    rolls = desk.store.ledger(desk.account).live_rolls
+    return any(roll.position_id == position.id for roll in rolls)

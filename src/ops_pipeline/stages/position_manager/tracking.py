@@ -43,7 +43,10 @@ def observe(held: Held, marks: Marks, rules: ExitRules) -> Held:
     A cycle without a mark changes nothing and resets no count. The bid of the blind fallback counts
     for the stop alone, both ways.
     """
-    seen = _with(held, next_peak(held, marks, rules), held.trailing_stop, held.stop_count, held.trail_count)
+    peak = next_peak(held, marks, rules)
+    seen = held
+    if peak != held.peak:
+        seen = _with(held, peak, held.trailing_stop, held.stop_count, held.trail_count)
     trailing_stop = trailing_level(seen, marks, rules)
     stop_count = held.stop_count
     if stop_reads(held, marks):
@@ -51,7 +54,10 @@ def observe(held: Held, marks: Marks, rules: ExitRules) -> Held:
     trail_count = held.trail_count
     if has_mark(held, marks):
         trail_count = held.trail_count + 1 if is_trail_touched(seen, marks, rules) else 0
-    return _with(held, seen.peak, trailing_stop, stop_count, trail_count)
+    same_stop = trailing_stop == held.trailing_stop and stop_count == held.stop_count
+    if same_stop and trail_count == held.trail_count:
+        return seen
+    return _with(held, peak, trailing_stop, stop_count, trail_count)
 
 
 @kernel

@@ -1,9 +1,11 @@
 """Completeness of bars: what to keep, what is missing, and a session's daily bar. Pure."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from ops_pipeline.domain.instruments import Split
 from ops_pipeline.domain.market import Bar, Interval, Session
 
 MINUTE = timedelta(minutes=1)
@@ -112,3 +114,21 @@ def is_stale(
         return False
     newest = session.open_at if last_end_at is None else max(last_end_at, session.open_at)
     return now - newest > STALE_AFTER_INTERVALS * MINUTE
+
+
+def in_todays_shares(bars: Sequence[Bar], splits: Sequence[Split]) -> Sequence[Bar]:
+    """Give `bars` with each split that came after a bar applied to it: prices floored, volume scaled."""
+    if not splits:
+        return bars
+    found = []
+    for bar in bars:
+        new = math.prod(split.new for split in splits if split.session > bar.session)
+        old = math.prod(split.old for split in splits if split.session > bar.session)
+        found.append(bar if new == old else _rescaled(bar, new, old))
+    return found
+
+
+def _rescaled(bar: Bar, new: int, old: int) -> Bar:
+    opened, high, low, close = (price * old // new for price in (bar.open, bar.high, bar.low, bar.close))
+    volume = None if bar.volume is None else bar.volume * new // old
+    return replace(bar, open=opened, high=high, low=low, close=close, volume=volume)

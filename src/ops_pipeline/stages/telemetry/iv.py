@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Chain, IvReading, QuoteRules, Session, is_usable, trust_of
-from ops_pipeline.domain.units import kernel, round_event_float
+from ops_pipeline.domain.pricing.maturity import constant_maturity_iv
+from ops_pipeline.domain.units import round_event_float
 
 CONSTANT_MATURITY_DAYS = 30.0
 DUE_BEFORE_CLOSE = timedelta(minutes=10)
@@ -46,40 +47,15 @@ def read_thirty_day_iv(
     `rate` is continuously compounded. None without an expiry on either side of 30 days that has
     at-the-money quotes: nothing is extrapolated. Quotes without an IV take no part.
     """
-    iv = constant_maturity_iv(expiry_ivs(chain, session=session, rate=rate, rules=rules))
+    expiries = expiry_ivs(chain, session=session, rate=rate, rules=rules)
+    iv = constant_maturity_iv(
+        [(expiry.days, expiry.iv) for expiry in expiries], target_days=CONSTANT_MATURITY_DAYS
+    )
     if iv is None:
         return None
     return IvReading(
         ticker=chain.underlying, session=session.date, at=chain.at, iv=round_event_float(iv), source=source
     )
-
-
-def constant_maturity_iv(
-    expiries: Iterable[ExpiryIv], *, target_days: float = CONSTANT_MATURITY_DAYS
-) -> float | None:
-    """Interpolate to `target_days` in total variance between the nearest expiries around it.
-
-    None where all lie on one side; expiries of less than a day are ignored.
-    """
-    ordered = sorted(expiry for expiry in expiries if expiry.days >= 1.0)
-    near = [expiry for expiry in ordered if expiry.days <= target_days]
-    far = [expiry for expiry in ordered if expiry.days >= target_days]
-    if not near or not far:
-        return None
-    return interpolate_total_variance(near[-1].days, near[-1].iv, far[0].days, far[0].iv, target_days)
-
-
-@kernel
-def interpolate_total_variance(
-    near_days: float, near_iv: float, far_days: float, far_iv: float, days: float
-) -> float:
-    """Give the IV at `days`, 0 < near_days <= days <= far_days, linear in iv x iv x days."""
-    if far_days <= near_days:
-        return near_iv
-    near_variance = near_iv * near_iv * near_days
-    far_variance = far_iv * far_iv * far_days
-    share = (days - near_days) / (far_days - near_days)
-    return math.sqrt((near_variance + share * (far_variance - near_variance)) / days)
 
 
 def expiry_ivs(chain: Chain, *, session: Session, rate: float, rules: QuoteRules) -> tuple[ExpiryIv, ...]:

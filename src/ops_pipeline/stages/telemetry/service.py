@@ -151,10 +151,14 @@ def near_money(chain: Chain) -> Chain:
 
 
 def median_spread(chain: Chain) -> float | None:
-    """Give the median spread of the chain's two-sided quotes as a share of their mid; None without any."""
+    """Give the median spread of the chain's quotes as a share of their mid; None without any.
+
+    A quote with an ask and no bid counts as 2: it cannot be sold. Crossed ones and those without an ask
+    say nothing.
+    """
     spreads = [
-        2.0 * (quote.ask - quote.bid) / (quote.ask + quote.bid)
+        2.0 * (quote.ask - (quote.bid or 0)) / (quote.ask + (quote.bid or 0))
         for quote in chain.quotes.values()
-        if quote.bid and quote.ask and quote.ask >= quote.bid
+        if quote.ask and quote.ask >= (quote.bid or 0)
     ]
     return round(median(spreads), 9) if spreads else None

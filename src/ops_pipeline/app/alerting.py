@@ -1,0 +1,61 @@
+"""What a person must look at now: raised alerts, and what other facts of the ledger say as plainly. Shell."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from ops_pipeline.adapters.store.store import SqlStore
+from ops_pipeline.app.words import Row, stamp
+from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.alerts import Severity
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.orders import OrderState
+from ops_pipeline.domain.units import AccountId
+
+
+def alert_rows(store: SqlStore, accounts: Iterable[AccountId]) -> list[Row]:
+    """Give every alert that stands, pages first; `since` is None where another event says when."""
+    sessions = [run.session for run in store.last_job_runs().values() if run.session is not None]
+    newest = max(sessions, default=None)
+    rows = [row for account in accounts for row in _of_account(store.ledger(account), newest)]
+    return sorted(rows, key=lambda row: row["severity"] != Severity.PAGE.value)
+
+
+def _of_account(ledger: Ledger, session: date | None) -> list[Row]:
+    rows = [
+        _row(ledger, alert.severity, alert.code.value, alert.key, alert.detail) | {"since": stamp(alert.at)}
+        for alert in ledger.alerts.values()
+    ]
+    if ledger.control is not ControlLevel.NORMAL:
+        level = f"{ledger.control.name}: {ledger.control_reason}"
+        rows.append(_row(ledger, Severity.WARN, "control", ledger.account, level))
+    rows += [
+        _row(ledger, Severity.PAGE, "position_frozen", position.id, position.frozen)
+        for position in ledger.open_positions
+        if position.frozen
+    ]
+    rows += [
+        _row(ledger, Severity.PAGE, "order_quarantined", order.id, order.detail)
+        for order in ledger.live_orders
+        if order.state is OrderState.QUARANTINED
+    ]
+    rows += [
+        _row(ledger, Severity.PAGE, "break", symbol, f"ledger {found.ledger_qty}, broker {found.broker_qty}")
+        | {"since": stamp(found.seen_at)}
+        for symbol, found in ledger.breaks.items()
+        if found.confirmed
+    ]
+    if ledger.paused_session is not None and ledger.paused_session == session:
+        paused = f"no entries in the session of {ledger.paused_session}: losses in a row"
+        rows.append(_row(ledger, Severity.WARN, "entries_paused", ledger.account, paused))
+    return rows
+
+
+def _row(ledger: Ledger, severity: Severity, code: str, key: str, detail: str) -> Row:
+    return {
+        "severity": severity.value,
+        "account": ledger.account,
+        "alert": code,
+        "about": key,
+        "detail": detail,
+        "since": None,
+    }

@@ -1,0 +1,81 @@
+"""One position as a cycle saw it, and what of that is written down. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain.market import OptionQuote
+from ops_pipeline.domain.positions import Held, Position
+from ops_pipeline.domain.records import Failed, PositionMark
+from ops_pipeline.domain.rules import ExitRules
+from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionKind
+from ops_pipeline.stages.position_manager.marks import MarkRead
+from ops_pipeline.stages.position_manager.triggers import Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One position with everything a cycle saw of it."""
+
+    position: Position
+    quote: OptionQuote | None
+    read: MarkRead
+    held: Held
+    triggers: tuple[Trigger, ...]
+    action: ExitAction
+
+
+def sample_of(watched: Watched, now: datetime) -> PositionMark:
+    """Give the row that shows what the position's market looked like."""
+    quote, marks_seen, trust = watched.quote, watched.read.marks, watched.read.trust
+    return PositionMark(
+        position_id=watched.position.id,
+        at=now,
+        bid=quote.bid if quote else None,
+        ask=quote.ask if quote else None,
+        mark=marks_seen.mark if marks_seen.mark >= 0 else None,
+        underlying=marks_seen.underlying if marks_seen.underlying >= 0 else None,
+        trust=trust.name if trust is not None else "NO_QUOTE",
+    )
+
+
+def escalated(watched: Watched, rules: ExitRules) -> list[Failed]:
+    """Report what expires today and is still held when the broker may begin to act."""
+    minutes = watched.read.marks.minutes_to_close
+    if watched.held.dte > 0 or minutes > rules.expiry_escalate_minutes:
+        return []
+    return [Failed(item=watched.position.id, error=f"expires today, {watched.held.qty} held at C-{minutes}")]
+
+
+def bodies_of(watched: Watched) -> list[e.EventBody]:
+    """Give what must be stored before anything is done: tracking first, then the decision."""
+    position, action = watched.position, watched.action
+    bodies: list[e.EventBody] = []
+    seen = watched.held
+    armed = bool(seen.trailing_stop)
+    tracked = (seen.peak, armed, seen.trailing_stop, seen.stop_count, seen.trail_count)
+    known = (
+        position.peak,
+        position.armed,
+        position.trailing_stop,
+        position.stop_count,
+        position.trail_count,
+    )
+    if tracked != known:
+        mark = watched.read.marks.mark
+        bodies.append(
+            e.PositionMarked(
+                position_id=position.id,
+                mark=mark if mark >= 0 else None,
+                peak=seen.peak,
+                armed=armed,
+                trailing_stop=seen.trailing_stop,
+                stop_count=seen.stop_count,
+                trail_count=seen.trail_count,
+            )
+        )
+    if action.kind is ExitActionKind.WITHDRAW:
+        bodies.append(e.ExitWithdrawn(position_id=position.id, reason=action.why))
+    elif action.decision is not None and action.decision != position.exit:
+        bodies.append(e.ExitDecided(position_id=position.id, decision=action.decision))
+    return bodies

@@ -1,0 +1,117 @@
+"""The simulated broker with its truth laid open, and with what others than we can do to an account. Shell."""
+
+from datetime import date, datetime
+from typing import Any
+
+from ops_pipeline.adapters.simulator.book import Book
+from ops_pipeline.adapters.simulator.broker import SimulatedBroker
+from ops_pipeline.adapters.simulator.matching import MatchRules
+from ops_pipeline.domain.fees import fee_rules_on, fill_fees
+from ops_pipeline.domain.orders import (
+    Activity,
+    ActivityKind,
+    BrokerOrder,
+    BrokerStatus,
+    Fill,
+    Leg,
+    Side,
+)
+from ops_pipeline.domain.units import ClientOrderId, Occ, Usd4
+from ops_pipeline.ports import Calendar, Clock, MarketData
+
+
+def fees_of(qty: int, price: Usd4, session: date) -> Usd4:
+    """Give the fees of a fill of `qty` (signed) contracts."""
+    del price
+    return fill_fees(abs(qty), int(qty < 0), fee_rules_on(session))
+
+
+class Oracle(SimulatedBroker):
+    """One account at the shipped simulator; its book is the truth that a ledger is judged by."""
+
+    def __init__(
+        self, book: Book, *, market: MarketData, calendar: Calendar, clock: Clock, rules: MatchRules
+    ) -> None:
+        """Open an account that nothing goes wrong at."""
+        super().__init__(book, market=market, calendar=calendar, clock=clock, fees=fees_of, rules=rules)
+        self.stuck: set[ClientOrderId] = set()
+        self.accepted: list[BrokerOrder] = []
+
+    @property
+    def book(self) -> Book:
+        """Give the truth."""
+        return self._book
+
+    def advance(self) -> datetime:
+        """Bring the account up to the clock: matches, expiries, liquidation."""
+        return self._advance()
+
+    def trade_by_hand(self, occ: Occ, qty: int, price: Usd4) -> None:
+        """Let a person buy (qty > 0) or sell contracts at the broker, without any order of ours."""
+        now = self.advance()
+        fill = self._external(occ, qty, price, ClientOrderId(""), now)
+        self._book_fill(fill)
+
+    def foreign_order(self, client_order_id: ClientOrderId, occ: Occ, qty: int, limit: Usd4) -> None:
+        """Let another instance of this program, with its own database, place an order that rests."""
+        now = self.advance()
+        broker_id = self._book.number_next("order")
+        shown = BrokerOrder(
+            broker_order_id=broker_id,
+            client_order_id=client_order_id,
+            status=BrokerStatus.NEW,
+            qty=qty,
+            cum=0,
+            legs=(Leg(occ=occ, side=Side.BUY_TO_OPEN),),
+            limit=limit,
+            submitted_at=now,
+        )
+        self.stuck.add(client_order_id)
+        self._book.by_client_id[client_order_id] = broker_id
+        self._put(shown)
+
+    def assign(self, symbol: str, amount: Usd4) -> None:
+        """Assign the account on a short it should not have."""
+        now = self.advance()
+        self._book.cash += amount
+        self._book.activities.append(
+            Activity(
+                activity_id=self._book.number_next("assignment"),
+                kind=ActivityKind.ASSIGNMENT,
+                at=now,
+                symbol=symbol,
+                qty=0,
+                price=0,
+                amount=amount,
+                detail="assigned",
+            )
+        )
+
+    def show_other_quantity(self, client_order_id: ClientOrderId) -> None:
+        """Show one of our orders with another quantity than was ordered: a contradiction."""
+        from dataclasses import replace
+
+        broker_id = self._book.by_client_id[client_order_id]
+        shown = self._book.orders[broker_id]
+        self._put(replace(shown, qty=shown.qty + 1))
+
+    def _external(self, occ: Occ, qty: int, price: Usd4, owner: ClientOrderId, now: datetime) -> Fill:
+        session = self._calendar.session_at(now)
+        return Fill(
+            execution_id=self._book.number_next("fill"),
+            client_order_id=owner,
+            occ=occ,
+            qty=qty,
+            price=price,
+            fees=fees_of(qty, price, session.date if session else now.date()),
+            at=now,
+        )
+
+    def _match(self, order: BrokerOrder, now: datetime) -> None:
+        if order.client_order_id not in self.stuck:
+            super()._match(order, now)
+
+    def _put(self, order: BrokerOrder) -> Any:
+        if order.broker_order_id not in self._book.orders:
+            self.accepted.append(order)
+        super()._put(order)
