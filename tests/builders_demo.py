@@ -10,11 +10,11 @@ from ops_pipeline.app.settings import load_settings
 CONFIG = Path(__file__).parents[1] / "config" / "demo.toml"
 
 
-def assembled(folder):
+def assembled(folder, clock=None):
     settings = load_settings(CONFIG)
     calendar = exchange_calendar()
     first = date.fromisoformat(settings.world.first_session)
-    clock = compose.simulated_clock(calendar, first)
+    clock = clock or compose.simulated_clock(calendar, first)
     assembly = compose.assemble(
         settings,
         compose.simulated_market(settings, calendar),

@@ -19,7 +19,7 @@ from ops_pipeline.domain.ids import client_order_id, logical_account, position_i
 from ops_pipeline.domain.instruments import Split, parse_occ
 from ops_pipeline.domain.market import Chain, Feed, OptionQuote, SpotQuote
 from ops_pipeline.domain.orders import Approved, GateResult, Leg, OrderIntent, Purpose, Side
-from ops_pipeline.domain.records import RegimeReading
+from ops_pipeline.domain.records import EarningsDate, RegimeReading
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId, Occ, SignalId, to_usd4
 from ops_pipeline.engine.clock import SimulatedClock
@@ -51,6 +51,7 @@ class ScriptedMarket:
     def __init__(self) -> None:
         self._quotes: dict[str, list[tuple[datetime, str | None, str | None, int]]] = defaultdict(list)
         self._splits: list[Split] = []
+        self._report: date | None = None
         self._spots: list[tuple[datetime, int]] = [(at(14), to_usd4("500"))]
 
     def put(self, when: datetime, bid: str | None, ask: str | None, *, occ: str = CALL, size: int = 100):
@@ -61,6 +62,10 @@ class ScriptedMarket:
     def put_split(self, ticker: str, session: date, new: int, old: int = 1) -> None:
         """At `session`'s open `old` shares become `new` ones."""
         self._splits.append(Split(ticker=ticker, session=session, new=new, old=old))
+
+    def put_report(self, session: date) -> None:
+        """The company reports on `session`, and everybody knows."""
+        self._report = session
 
     def put_spot(self, when: datetime, price: str) -> None:
         self._spots.append((when, to_usd4(price)))
@@ -121,7 +126,7 @@ class ScriptedMarket:
         return RegimeReading(session=calendar().previous(before).date, value=15.0, source="scripted")
 
     def earnings(self, ticker, *, now):
-        return None
+        return self._report and EarningsDate(ticker=ticker, session=self._report)
 
     def rate(self, session):
         return 0.04
@@ -237,7 +242,12 @@ class Rig:
 
     @property
     def execution_ports(self):
-        return execution.ExecutionPorts(desk=self.desk, market=self.market, entry=self.settings.entry_rules())
+        return execution.ExecutionPorts(
+            desk=self.desk,
+            market=self.market,
+            entry=self.settings.entry_rules(),
+            quotes=self.settings.quote_rules(),
+        )
 
     def roll(self, position, *, now, session):
         if self.views is None:

@@ -71,4 +71,4 @@ def company(ticker: str, **changes):
 def without_faults(*tickers: str, **changes) -> World:
     """A world whose quotes are never spoiled and never missing."""
     clean = dict.fromkeys(FAULTS, 0.0)
-    return world(*tickers, **{**clean, "no_bid_ticker": "", **changes})
+    return world(*tickers, **{**clean, "no_bid_tickers": (), **changes})

@@ -13,7 +13,7 @@ from ops_pipeline.adapters.store import stage_schema
 from ops_pipeline.adapters.store.backup import back_up, restore
 from ops_pipeline.adapters.store.store import open_store, read_store
 from ops_pipeline.adapters.store.verify import verify
-from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
+from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError, LedgerError, MissingDataError
 from tests.builders_ledger import START, TINY, account_opened, entry, minute
 
 
@@ -154,7 +154,10 @@ def test_the_lease_of_a_dead_holder_is_taken_at_once_and_of_a_living_one_not(sto
         open_store(
             store_url, durable=True, database_id="d", holder="second", clock=lambda: START, locked=True
         ) as second,
-        pytest.raises(LedgerError, match="held by 'first'"),
+        pytest.raises(
+            LeaseHeldError,
+            match=r"held by 'first' until 2026-03-02 15:00:15 UTC; stop that process and try again",
+        ),
     ):
         second.epoch(TINY)
     first.close()

@@ -164,8 +164,8 @@ def test_every_event_reads_back_as_it_was_written(life):
         assert e.decode(type(body).__name__, e.canonical(body)) == body
 
 
-# The table of order states. The broker's word and a booked fill are facts: they are taken from any
-# state, also from one in which nothing was sent as far as a restored backup knows.
+# The table of order states. The broker's word and a booked fill are facts: they raise any lower state,
+# also one in which nothing was sent as far as a restored backup knows. Terminal states stay.
 LIVE = {OrderState.WORKING, OrderState.DRAINING, OrderState.CANCELING}
 DEAD = {OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED}
 FOUND = LIVE | DEAD
@@ -175,15 +175,15 @@ EDGES = {
     OrderState.SENDING: FOUND | {OrderState.RESEND_WAIT, OrderState.UNKNOWN},
     OrderState.UNKNOWN: FOUND | {OrderState.RESEND_WAIT, OrderState.ABANDONING},
     OrderState.ABANDONING: FOUND | {OrderState.NOT_PLACED},
-    OrderState.NOT_PLACED: DEAD | {OrderState.ORPHAN, OrderState.DRAINING},
-    OrderState.REJECTED: DEAD | {OrderState.ORPHAN, OrderState.DRAINING},
+    OrderState.NOT_PLACED: {OrderState.ORPHAN},
+    OrderState.REJECTED: {OrderState.ORPHAN},
     OrderState.ORPHAN: FOUND,
     OrderState.WORKING: FOUND,
     OrderState.CANCELING: FOUND - {OrderState.WORKING},
-    OrderState.DRAINING: DEAD | {OrderState.WORKING, OrderState.CANCELING},
+    OrderState.DRAINING: DEAD,
     OrderState.FILLED: set(),
-    OrderState.CANCELED: {OrderState.FILLED},
-    OrderState.EXPIRED: {OrderState.FILLED},
+    OrderState.CANCELED: set(),
+    OrderState.EXPIRED: set(),
     OrderState.QUARANTINED: set(),
 }
 
@@ -225,9 +225,56 @@ def test_o10_an_order_moves_only_along_the_table(bodies):
             continue
         after = ledger.orders[CID]
         allowed = EDGES[before.state] | {before.state, OrderState.QUARANTINED}
-        if isinstance(body, e.FillBooked):
-            allowed |= {OrderState.FILLED, OrderState.ORPHAN}
         assert after.state in allowed, f"{before.state} -> {after.state} by {body}"
         assert after.cum >= before.cum
         assert 0 <= after.booked <= after.cum
         assert after.booked <= 3 or after.state is OrderState.QUARANTINED
+
+
+def sent_order(*more):
+    return folded(
+        [account_opened(CASH), planned(), intended("o1", qty=3), sending("o1"), accepted("o1"), *more]
+    )
+
+
+@pytest.mark.parametrize("status", [BrokerStatus.CANCELED, BrokerStatus.EXPIRED])
+@pytest.mark.parametrize("late", [1, 3])
+def test_o7_a_fill_that_comes_late_is_booked_and_the_order_stays_what_it_is(status, late):
+    ledger = sent_order(observed("o1", status, 0), filled("o1", late, "1.00", execution="late"))
+    order = ledger.orders[CID]
+    assert (order.state, order.booked, order.leaves) == (OrderState[status.name], late, 0)
+    assert ledger.positions[P1].qty == late
+    assert ledger.cash == START_CASH - late * 1_000_000
+
+
+def test_o5_more_fills_than_were_ordered_are_a_persons_to_judge_even_late():
+    ledger = sent_order(observed("o1", BrokerStatus.CANCELED, 0), filled("o1", 4, "1.00", execution="late"))
+    assert ledger.orders[CID].state is OrderState.QUARANTINED
+
+
+def test_an_older_word_does_not_bring_a_draining_order_back_to_work():
+    ledger = sent_order(
+        observed("o1", BrokerStatus.CANCELED, 2), observed("o1", BrokerStatus.PARTIALLY_FILLED, 2)
+    )
+    assert ledger.orders[CID].state is OrderState.DRAINING
+    ledger = folded([filled("o1", 2, "1.00", execution="f")], ledger)
+    assert (ledger.orders[CID].state, ledger.orders[CID].booked) == (OrderState.CANCELED, 2)
+
+
+@pytest.mark.parametrize("booked", [1, 3])
+def test_a_rejected_order_that_filled_after_all_is_an_orphan_until_the_broker_ends_it(booked):
+    begun = [account_opened(CASH), planned(), intended("o1", qty=3), sending("o1")]
+    rejected = e.OrderAnswered(client_order_id=CID, outcome="rejected")
+    ledger = folded([*begun, rejected, filled("o1", booked, "1.00", execution="f")])
+    assert ledger.orders[CID].state is OrderState.ORPHAN
+    ended = BrokerStatus.FILLED if booked == 3 else BrokerStatus.CANCELED
+    assert folded([observed("o1", ended, booked)], ledger).orders[CID].state is OrderState[ended.name]
+
+
+@pytest.mark.parametrize("attempted", [False, True])
+def test_an_order_the_broker_knows_is_taken_up_even_if_nothing_was_sent_as_far_as_we_know(attempted):
+    deferred = e.OrderAnswered(client_order_id=CID, outcome="deferred")
+    before = [sending("o1"), deferred] if attempted else []
+    ledger = folded([account_opened(CASH), planned(), intended("o1", qty=3), *before])
+    assert ledger.orders[CID].state is (OrderState.RESEND_WAIT if attempted else OrderState.INTENT)
+    assert folded([observed("o1", BrokerStatus.NEW, 0)], ledger).orders[CID].state is OrderState.WORKING

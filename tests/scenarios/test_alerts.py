@@ -6,6 +6,7 @@ import pytest
 
 from ops_pipeline.adapters.simulator.broker import Fault
 from ops_pipeline.adapters.store.inspection import events_of_position
+from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.app.alerting import alert_rows
 from ops_pipeline.app.evidence import explain_id
 from ops_pipeline.domain.alerts import AlertCleared, AlertCode, AlertRaised, Severity
@@ -126,6 +127,7 @@ def test_alerts_are_part_of_the_fold_and_survive_a_restart(rig):
     assert apply_all(Ledger(account=ACCOUNT), rig.store.events(ACCOUNT)).alerts == before
     rig.run(at(14, 42, 15), at(14, 45))
     assert len(told(rig, AlertCode.BLIND)) == 1
+    assert verify(rig.store.database) == []
 
 
 def test_a_job_that_was_silent_is_told_once_and_cleared_when_it_runs_again():

@@ -62,7 +62,8 @@ def test_status_values_every_account(as_json):
     # 121 000 - 10 290 + 17 590 - 0.84, then + 50 of the roll and - 700 for its successor.
     assert (tiny["cash"], tiny["equity"], tiny["open"]) == (127649.16, 128299.16, 1)
     assert tiny["control"] == "NORMAL"
-    assert found["jobs"] == {"rows": 12, "silent": [], "failed_items": 0, "as_of": "2026-03-02T15:00:00Z"}
+    jobs = {"rows": 12, "silent": [], "failed_items": 0, "notes": [], "as_of": "2026-03-02T15:00:00Z"}
+    assert (found["jobs"], found["alerts"]) == (jobs, [])
 
 
 def test_fills_have_the_columns_programs_read(as_json):

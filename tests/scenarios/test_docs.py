@@ -29,6 +29,7 @@ LISTED = {
     "accounts[]": options.AccountOptions,
     "accounts[].override": options.OverrideOptions,
     "holdings[]": options.HoldingOptions,
+    "news.feeds[]": options.FeedOptions,
     "operator[]": options.OperatorCommand,
 }
 TIERS = ("tiny", "small", "medium", "large")

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from ops_pipeline.adapters.simulator.broker import Fault
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.orders import OrderState, Purpose
@@ -39,6 +40,39 @@ def test_the_entry_walks_from_the_mid_to_the_ask_by_cancel_and_next_generation(r
     assert [order.state for order in entries] == [OrderState.CANCELED] * 3 + [OrderState.FILLED]
     assert rig.position.original_qty == 2
     rig.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask"),
+    [("0.50", "1.50"), ("1.06", "1.00"), ("1.00", None), ("500.50", "500.60")],
+    ids=["wide", "crossed", "one-sided", "impossible"],
+)
+def test_an_entry_stands_while_no_usable_quote_prices_it(rig, bid, ask):
+    rig.market.put(OPEN, "1.00", "1.06")
+    rig.clock.move_to(at(14, 31))
+    rig.buy(2)
+    rig.market.put(at(14, 31, 5), bid, ask)
+    rig.run(at(14, 31, 10), at(14, 31, 40), step=10)
+    (entry,) = rig.orders(Purpose.ENTRY)
+    assert (entry.intent.limit, entry.state) == (to_usd4("1.03"), OrderState.WORKING)
+    rig.tick(at(14, 31, 45))
+    assert not rig.ledger.live_orders
+    assert rig.position.close_reason == "not_filled"
+
+
+def test_an_entry_cancelled_for_its_next_step_goes_on_only_from_a_usable_quote(rig):
+    rig.market.put(OPEN, "1.00", "1.06", size=0)
+    rig.clock.move_to(at(14, 31))
+    rig.buy(2)
+    rig.faults.plan["orders"] = [Fault.NONE, Fault.READ_FAILED]  # the cancel is seen one look later
+    rig.tick(at(14, 31, 10))
+    assert rig.orders()[0].state is OrderState.CANCELING
+    rig.market.put(at(14, 31, 15), "0.50", "1.50")
+    rig.tick(at(14, 31, 20))
+    assert [order.state for order in rig.orders()] == [OrderState.CANCELED]
+    rig.market.put(at(14, 31, 25), "1.00", "1.06")
+    rig.tick(at(14, 31, 30))
+    assert [order.intent.limit for order in rig.orders()] == [to_usd4("1.03"), to_usd4("1.06")]
 
 
 def test_an_entry_that_nobody_fills_is_cancelled_after_45_seconds_and_closes_empty(rig):

@@ -217,3 +217,16 @@ def test_a_plan_refused_with_nothing_sent_is_made_again_an_hour_later(tmp_path):
     rig.run(at(16, 0, day=ROLL_DAY), at(16, 1, day=ROLL_DAY))
     assert states(rig) == ["planned", "closing", "done"]
     rig.assert_sound()
+
+
+def test_a_refusal_is_stored_once_however_often_the_plan_is_made(tmp_path):
+    rig = due_to_roll(tmp_path, level=3)
+    rig.market.put(morning(0), "3.00", "5.00", occ=LATER)
+    rig.run(morning(0), at(18, 30, day=ROLL_DAY), step=60)  # planned at 15:00, 16:00, 17:00 and 18:00
+    assert "quote wide" in only(refusals(rig)).reason
+    rig.market.put(at(18, 30, day=ROLL_DAY), "3.95", "4.45", occ=LATER)
+    rig.run(at(18, 31, day=ROLL_DAY), at(19, 1, day=ROLL_DAY), step=60)
+    first, second = [refused.reason for refused in refusals(rig)]
+    assert "quote wide" in first
+    assert "quote wide" not in second
+    assert states(rig) == []

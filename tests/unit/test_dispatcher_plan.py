@@ -9,7 +9,6 @@ from ops_pipeline.domain.features import IvStatus
 from ops_pipeline.domain.ids import (
     client_order_id,
     is_ours,
-    kill_key,
     logical_account,
     position_id_for,
     roll_id_for,
@@ -79,6 +78,7 @@ def test_the_plan_records_every_number_behind_the_size():
     assert (numbers["base_budget"], numbers["budget"], numbers["qty"]) == (usd(960), usd(960), 2)
     assert (numbers["factor_atr"], numbers["factor_regime"], numbers["factor_iv"]) == (1.0, 1.0, 1.0)
     assert numbers["kelly"] == -1.0
+    assert (numbers["kelly_trades"], numbers["kelly_fraction"]) == (0.0, -1.0)
     assert numbers["room_sector"] == usd(2_400)
     assert numbers["score"] == pytest.approx(89.8734, abs=1e-4)
 
@@ -259,4 +259,3 @@ def test_derived_ids_name_their_cause():
     assert position.startswith("P")
     assert roll_id_for(position, 1) != roll_id_for(position, 2)
     assert tier_key(position, 1) == f"{position}+1"
-    assert kill_key("K1", position) == f"K1+{position}"

@@ -2,13 +2,25 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import httpx2
 import pytest
 
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.feeds.background import BackgroundSource
 from ops_pipeline.adapters.feeds.client import Feed, FeedSource, check_address, fetch_page
 from ops_pipeline.adapters.feeds.parse import MAX_BYTES, FeedError, clean_url, parse_feed
 from ops_pipeline.adapters.feeds.plaintext import remove_invisible, to_plain_text
+from ops_pipeline.adapters.store.store import open_store
+from ops_pipeline.app import compose
+from ops_pipeline.app.newsfeeds import with_feeds
+from ops_pipeline.app.options import FeedOptions, NewsOptions
+from ops_pipeline.app.settings import load_settings
+from ops_pipeline.domain.errors import ConfigurationError
+from ops_pipeline.domain.records import Failed
+from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
+from ops_pipeline.stages.news_ingest.service import NewsIngestPorts, run_once
 
 SEEN = datetime(2026, 3, 12, 15, 0, tzinfo=UTC)
 URL = "https://feeds.example.com/news.xml"
@@ -263,3 +275,112 @@ def test_an_address_off_the_allow_list_is_refused(url):
         check_address(url, HOSTS)
     with pytest.raises(FeedError, match="expected"):
         FeedSource(client(lambda _: None), [Feed(source="x", url=url)], allowed_hosts=HOSTS)
+
+
+OPTIONS = NewsOptions(feeds=(FeedOptions(source="wire", url=URL),))
+
+
+def simulated():
+    settings = load_settings(accounts=[])
+    return compose.simulated_market(settings, exchange_calendar())
+
+
+def background_of(market) -> BackgroundSource:
+    return market.news.sources[1]
+
+
+def test_configured_feeds_are_read_beside_the_markets_own_news():
+    market = with_feeds(
+        simulated(),
+        OPTIONS,
+        elapsed=lambda: 0.0,
+        client=client(lambda _: httpx2.Response(200, content=rss(entry()))),
+    )
+    first = market.news.fetch(since=SEEN - timedelta(minutes=1), now=SEEN)
+    assert "wire" not in {item.source for item in first}
+    background_of(market).settle(5.0)
+    later = SEEN + timedelta(minutes=1)
+    (item,) = [item for item in market.news.fetch(since=SEEN, now=later) if item.source == "wire"]
+    # It was not known before it arrived, whenever it was asked for.
+    assert (item.headline, item.first_seen_at) == ("Halcyon raises guidance", later)
+    assert market.news_troubles() == ()
+
+
+def test_a_feed_that_fails_is_reported_and_stops_nothing(tmp_path):
+    def handler(_request):
+        raise httpx2.ConnectTimeout("timed out")
+
+    market = with_feeds(simulated(), OPTIONS, elapsed=lambda: 0.0, client=client(handler))
+    with open_store(
+        f"sqlite:///{tmp_path}/news.db", durable=False, database_id="d", holder="t", clock=lambda: SEEN
+    ) as store:
+        ports = NewsIngestPorts(
+            source=background_of(market), troubles=market.news_troubles, store=store, seen={}
+        )
+        run_once(SEEN, ports, DedupeRules())
+        background_of(market).settle(5.0)
+        report = run_once(SEEN + timedelta(minutes=1), ports, DedupeRules())
+    assert report.failed == (Failed(item="feed wire", error="timed out"),)
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), ValueError("")])
+def test_whatever_a_document_does_to_the_parser_is_a_failure_of_its_feed(error):
+    def handler(_request):
+        raise error
+
+    source = FeedSource(client(handler), [Feed(source="wire", url=URL)], allowed_hosts=HOSTS)
+    assert source.fetch(since=SEEN, now=SEEN) == ()
+    (trouble,) = source.troubles()
+    assert trouble.error == (str(error) or "ValueError")
+
+
+def test_feeds_are_asked_at_most_once_a_minute_of_the_wall_whatever_the_market_s_speed():
+    asked, wall = [], [0.0]
+
+    def handler(_request):
+        asked.append(wall[0])
+        return httpx2.Response(304)
+
+    market = with_feeds(simulated(), OPTIONS, elapsed=lambda: wall[0], client=client(handler))
+    for second in range(0, 181, 10):
+        wall[0] = float(second)
+        background_of(market).fetch(since=SEEN, now=SEEN)
+        background_of(market).settle(5.0)
+    assert asked == [0.0, 60.0, 120.0, 180.0]
+
+
+def test_a_slow_feed_keeps_nobody_waiting():
+    gate = Event()
+
+    def handler(_request):
+        gate.wait(5.0)
+        return httpx2.Response(200, content=rss(entry()))
+
+    source = BackgroundSource(
+        FeedSource(client(handler), [Feed(source="wire", url=URL)], allowed_hosts=HOSTS),
+        elapsed=lambda: 0.0,
+        every_s=60,
+    )
+    assert source.fetch(since=SEEN, now=SEEN) == ()
+    assert source.fetch(since=SEEN, now=SEEN) == ()  # the answer is still out
+    gate.set()
+    source.settle(5.0)
+    assert len(source.fetch(since=SEEN, now=SEEN)) == 1
+
+
+def test_without_a_feed_the_market_s_news_is_all_there_is():
+    market = simulated()
+    assert with_feeds(market, NewsOptions(), elapsed=lambda: 0.0) is market
+
+
+def test_an_address_that_may_not_be_fetched_is_a_configuration_error():
+    options = NewsOptions(feeds=(FeedOptions(source="wire", url="http://feeds.example.com/x"),))
+    with pytest.raises(ConfigurationError, match=r"news\.feeds: .*expected https"):
+        with_feeds(simulated(), options, elapsed=lambda: 0.0)
+
+
+def test_feeds_are_set_in_the_file(tmp_path):
+    path = tmp_path / "ops.toml"
+    path.write_text(f'[news]\nhosts = ["cdn.example.com"]\n[[news.feeds]]\nsource = "wire"\nurl = "{URL}"\n')
+    news = load_settings(path).news
+    assert news == NewsOptions(feeds=(FeedOptions(source="wire", url=URL),), hosts=("cdn.example.com",))

@@ -152,7 +152,7 @@ def test_what_the_broker_shows_alive(state, then):
     assert told(in_state(state), observed(CID, BrokerStatus.NEW, cum)).orders[CID].state is then
 
 
-@pytest.mark.parametrize("state", [S.SENDING, S.UNKNOWN, S.WORKING, S.CANCELING, S.ABANDONING, S.NOT_PLACED])
+@pytest.mark.parametrize("state", [S.SENDING, S.UNKNOWN, S.WORKING, S.CANCELING, S.ABANDONING])
 def test_an_order_is_over_when_its_fills_are_booked_not_when_the_broker_says_so(state):
     ledger = told(in_state(state), observed(CID, BrokerStatus.CANCELED, 2))
     assert ledger.orders[CID].state is S.DRAINING

@@ -1,6 +1,6 @@
 """From quote reads to marks (RULEBOOK 2, FEATURES 3)."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 

@@ -81,6 +81,14 @@ def test_a_rank_in_the_upper_fifth_is_refused_with_the_specified_message():
     assert verdict.factor == 0.0
 
 
+@pytest.mark.parametrize(
+    ("rank", "shown"),
+    [(0.8004, "0.8004"), (0.806, "0.81"), (0.8049, "0.805"), (0.80001, "0.80001"), (1.0, "1.00")],
+)
+def test_a_rank_just_above_the_limit_is_told_apart_from_it(rank, shown):
+    assert judge(rank).gate.observed == f"IV Rank too high: {shown} > 0.80 (options expensive)"
+
+
 def test_a_rank_of_exactly_080_passes_also_where_floats_overshoot():
     assert judge(0.80).gate.passed
     assert judge((0.68 - 0.20) / (0.80 - 0.20)).gate.passed

@@ -41,7 +41,7 @@ def told(bodies, **parts):
 
 
 def entry(**parts):
-    base = Entry(decision=signal(), features=None, news=(), verdicts=(verdict(), refusal()), trades_before={})
+    base = Entry(decision=signal(), features=None, news=(), verdicts=(verdict(), refusal()))
     return replace(base, **parts)
 
 
@@ -154,13 +154,29 @@ def test_every_gate_is_shown_with_what_it_observed_and_its_limit():
 
 
 def test_sizing_speaks_in_dollars_and_names_a_missing_kelly():
-    rows = {row["what"]: row for row in sizing_rows(verdict(), ())}
+    rows = {row["what"]: row for row in sizing_rows(verdict())}
     assert rows["equity"] == {"what": "equity", "value": 121_000.0, "unit": "usd"}
     assert rows["one contract at the ask with fees"]["value"] == 1_715.65
     assert rows["x ATR factor"]["value"] == 0.85
     assert rows["room under sector"]["value"] == 6_050.0
     assert rows["Kelly fraction in force"]["value"].startswith("none")
-    assert rows["Kelly sample"]["value"] == "0 trades, 0 won"
+    assert rows["Kelly sample"]["value"] == "no closed trade"
+
+
+@pytest.mark.parametrize(("fraction", "given"), [(-1.0, "too few to say"), (0.1207, "fraction 0.1207")])
+def test_sizing_quotes_the_sample_that_kelly_went_by(fraction, given):
+    sample = (
+        ("kelly_trades", 34.0),
+        ("kelly_wins", 20.0),
+        ("kelly_win_rate", 0.4786),
+        ("kelly_avg_win", 0.41),
+        ("kelly_avg_loss", 0.19),
+        ("kelly_fraction", fraction),
+    )
+    row = replace(verdict(), numbers=(*verdict().numbers, *sample))
+    rows = {told["what"]: told["value"] for told in sizing_rows(row)}
+    assert rows["Kelly sample"] == f"34 trades, 20 won, p 0.4786, W 0.4100, L 0.1900: {given}"
+    assert not [what for what in rows if what.startswith("kelly ")]
 
 
 def test_a_position_shows_its_own_accounts_verdict_and_a_signal_all_of_them():

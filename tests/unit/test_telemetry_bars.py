@@ -5,15 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from ops_pipeline.domain.market import Interval
+from ops_pipeline.adapters.store.store import open_store
 from ops_pipeline.stages.telemetry.bars import (
-    calculate_session_bar,
     is_stale,
     missing_minutes,
-    missing_sessions,
     select_complete_bars,
 )
+from ops_pipeline.stages.telemetry.service import TelemetryPorts, run_once
+from tests.builders_exits import quote_rules
+from tests.builders_market import ScriptedMarket
 from tests.builders_signals import DAY_BEFORE, SESSION, daily_bars, minute_bars
+from tests.builders_world import calendar
 
 MINUTE = timedelta(minutes=1)
 
@@ -44,51 +46,94 @@ def test_an_impossible_bar_is_refused_with_its_reason(changes, reason):
     assert reason in refused.reason
 
 
-def test_minutes_add_up_to_the_session_bar_at_the_close():
-    bars = minute_bars([600, 610, 590, 605], [100, 200, 300, 400])
-    day = calculate_session_bar(bars, session=SESSION, now=SESSION.close_at)
-    assert (day.open, day.high, day.low, day.close) == (6_000_000, 6_100_200, 5_899_800, 6_050_000)
-    assert (day.volume, day.interval, day.end_at) == (1_000, Interval.DAY, SESSION.close_at)
-    assert calculate_session_bar(bars, session=SESSION, now=SESSION.close_at - MINUTE) is None
-    assert calculate_session_bar(bars, session=DAY_BEFORE, now=SESSION.close_at) is None
-
-
-def test_one_unknown_volume_makes_the_sessions_volume_unknown():
-    bars = minute_bars([600, 601], [100, None])
-    assert calculate_session_bar(bars, session=SESSION, now=SESSION.close_at).volume is None
-
-
 def test_gaps_are_named():
     bars = minute_bars([600, 601, 602, 603])
     del bars[1]
-    now = SESSION.open_at + 5.5 * MINUTE
-    assert missing_minutes(bars, session=SESSION, now=now) == (
-        SESSION.open_at + 2 * MINUTE,
-        SESSION.open_at + 5 * MINUTE,
-    )
-    assert missing_minutes([], session=SESSION, now=SESSION.open_at - MINUTE) == ()
-    assert missing_sessions(daily_bars([1, 2]), [DAY_BEFORE, SESSION]) == (SESSION.date,)
+    after = SESSION.open_at
+    assert missing_minutes(bars, after=after) == (SESSION.open_at + 2 * MINUTE,)
+    assert missing_minutes(bars, after=bars[1].end_at) == ()
+    assert missing_minutes(bars[2:], after=after) == tuple(after + n * MINUTE for n in (1, 2, 3))
+    assert missing_minutes([], after=after) == ()
 
 
 def test_minute_bars_are_stale_after_two_intervals_within_the_session():
     now = SESSION.open_at + 10 * MINUTE
 
     def stale(last):
-        return is_stale(last, interval=Interval.MINUTE, session=SESSION, now=now)
+        return is_stale(last, session=SESSION, now=now)
 
     assert not stale(now - 2 * MINUTE)
     assert stale(now - 3 * MINUTE)
     assert stale(None)
-    assert not is_stale(None, interval=Interval.MINUTE, session=SESSION, now=SESSION.open_at + 2 * MINUTE)
-    assert not is_stale(None, interval=Interval.MINUTE, session=SESSION, now=SESSION.open_at - MINUTE)
+    assert not is_stale(None, session=SESSION, now=SESSION.open_at + 2 * MINUTE)
+    assert not is_stale(None, session=SESSION, now=SESSION.open_at - MINUTE)
 
 
-def test_daily_bars_are_stale_when_the_previous_session_is_missing():
-    def stale(last):
-        return is_stale(
-            last, interval=Interval.DAY, session=SESSION, now=SESSION.open_at, previous=DAY_BEFORE
+class GappyMarket(ScriptedMarket):
+    """Minute and daily bars as listed; no chains."""
+
+    def __init__(self, bars) -> None:
+        super().__init__()
+        self._bars = bars
+
+    def bars(self, ticker, *, interval, after, now):
+        return [bar for bar in self._bars if bar.interval is interval and after < bar.end_at <= now]
+
+    def chain(self, ticker, *, now, first, last, right=None):
+        return None
+
+
+def test_a_report_counts_and_names_the_bars_that_are_missing(tmp_path):
+    minutes = minute_bars([600, 601, 602, 603])
+    before = calendar().previous(SESSION.date)
+    day = replace(daily_bars([600])[0], session=before.date, end_at=before.close_at)
+    market = GappyMarket([day, minutes[0], minutes[2]])
+    with open_store(
+        f"sqlite:///{tmp_path}/bars.db",
+        durable=False,
+        database_id="d",
+        holder="t",
+        clock=lambda: SESSION.open_at,
+    ) as store:
+        ports = TelemetryPorts(
+            market=market,
+            calendar=calendar(),
+            store=store,
+            symbols=(minutes[0].ticker,),
+            minutes=True,
+            iv_every=timedelta(hours=1),
+            read_at={},
         )
 
-    assert not stale(DAY_BEFORE.close_at)
-    assert stale(DAY_BEFORE.close_at - timedelta(days=1))
-    assert stale(None)
+        def report(minute):
+            found = run_once(SESSION.open_at + minute * MINUTE, ports, quote_rules())
+            return found.read, found.refused, found.detail
+
+        assert report(1) == (2, 0, "")
+        assert report(2) == (0, 0, "")  # a minute late is late, not missing
+        assert report(3) == (1, 1, f"no bar: {minutes[0].ticker} at 14:32 UTC")
+        assert report(5) == (0, 0, "")
+        assert report(6) == (0, 1, f"no bar: {minutes[0].ticker} since 14:33 UTC")
+
+
+def test_a_report_names_the_daily_bar_that_is_missing(tmp_path):
+    (minute,) = minute_bars([600])
+    with open_store(
+        f"sqlite:///{tmp_path}/bars.db",
+        durable=False,
+        database_id="d",
+        holder="t",
+        clock=lambda: SESSION.open_at,
+    ) as store:
+        ports = TelemetryPorts(
+            market=GappyMarket([]),
+            calendar=calendar(),
+            store=store,
+            symbols=(minute.ticker,),
+            minutes=False,
+            iv_every=timedelta(hours=1),
+            read_at={},
+        )
+        found = run_once(SESSION.open_at + MINUTE, ports, quote_rules())
+        before = calendar().previous(SESSION.date).date
+        assert (found.refused, found.detail) == (1, f"no bar: {minute.ticker} of {before}")

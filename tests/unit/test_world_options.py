@@ -205,15 +205,15 @@ def test_the_stored_reading_is_the_chains_thirty_day_volatility():
 
 
 def test_a_coming_report_is_priced_and_leaves_with_the_answer():
-    market = without_faults("CLRN")
+    market = without_faults("BRKN")
 
     def level(offset):
-        chain = chain_of(market, "CLRN", at(offset, 60), first=1, last=6, right=Right.CALL)
+        chain = chain_of(market, "BRKN", at(offset, 60), first=1, last=6, right=Right.CALL)
         near = min(chain.contracts.values(), key=lambda c: abs(c.strike - chain.spot))
         return chain.quotes[near.occ].iv
 
-    # Its report comes on session 8, answered at that open; the expiry of session 9 includes it.
-    assert level(7) > 1.3 * level(10)
+    # Its report comes on session 12, answered at that open; the expiry of session 14 includes it.
+    assert level(11) > 1.3 * level(15)
 
 
 def test_volume_grows_through_the_day_and_the_previous_one_stands():
@@ -242,23 +242,31 @@ def test_spreads_are_wider_right_after_the_open():
         assert width(ticker, 1) > 1.4 * width(ticker, 120)
 
 
-def test_an_expiry_day_closes_without_a_bid_where_the_rules_say_so():
-    market = world("SOLQ", outage=0.0, no_bid_ticker="SOLQ", no_bid_from=8)
-    # Session 8 is Thursday 12 March, so Friday 13 March (session 9) is the first expiry day from there.
+def test_what_expires_loses_its_bids_the_afternoon_before_and_in_some_weeks_for_good():
+    market = world("SOLQ", outage=0.0, no_bid_tickers=("SOLQ",), no_bid_from=8)
+
+    def has_bids(offset, minute, expiry):
+        chain = chain_of(market, "SOLQ", at(offset, minute), last=10)
+        ends = session(expiry).date
+        found = [q.bid for occ, q in chain.quotes.items() if chain.contracts[occ].expiration == ends]
+        return bool(found) and any(found)
+
+    # Session 8 is Thursday 12 March; what expires on Friday loses its bids two hours before its close.
     assert session(9).date == date(2026, 3, 13)
-    for minute in (300.25, 350, 389.75, 390):
-        chain = chain_of(market, "SOLQ", at(9, minute))
-        for occ, quote in chain.quotes.items():
-            if chain.contracts[occ].expiration == session(9).date:
-                assert quote.bid == 0
-    before = chain_of(market, "SOLQ", at(9, 299), last=0)
-    assert any(quote.bid for quote in before.quotes.values())
-    others = chain_of(market, "SOLQ", at(9, 380), first=1, last=20)
-    assert any(quote.bid for quote in others.quotes.values())
+    assert has_bids(8, 269.75, 9)
+    assert not any(has_bids(8, minute, 9) for minute in (270, 330, 390))
+    assert not any(has_bids(9, minute, 9) for minute in (0, 0.25, 200, 314.75))
+    assert has_bids(8, 330, 14)
+    assert has_bids(9, 200, 14)
+    assert has_bids(4, 380, 4)
+    fridays = (9, 14, 19, 28, 33, 38, 43, 48)
+    assert all(session(friday).date.weekday() == 4 for friday in fridays)
+    assert not any(has_bids(friday, 314.75, friday) for friday in fridays)
+    assert {has_bids(friday, 390, friday) for friday in fridays} == {True, False}
 
 
 def test_outages_freeze_silence_or_take_the_bids_and_end():
-    market = world("NIMB", outage=1.0, no_bid_ticker="")
+    market = world("NIMB", outage=1.0, no_bid_tickers=())
     seen = {"frozen": 0, "silent": 0, "bidless": 0, "live": 0}
     for offset in range(10):
         for minute in range(0, 390, 5):

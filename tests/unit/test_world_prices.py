@@ -130,10 +130,10 @@ def test_the_dividend_yield_is_four_quarterly_payments():
 
 def test_the_next_report_is_known_and_passes_once_the_market_answered():
     market = world()
-    assert market.earnings("CLRN", now=at(0, 5)).session == session(8).date
-    # Before the open of its session CLRN has not been answered yet; at the open it has.
-    assert market.earnings("CLRN", now=at(8, -1)).session == session(8).date
-    assert market.earnings("CLRN", now=at(8, 0)).session == session(8 + 63).date
+    assert market.earnings("BRKN", now=at(0, 5)).session == session(12).date
+    # Before the open of its session BRKN has not been answered yet; at the open it has.
+    assert market.earnings("BRKN", now=at(12, -1)).session == session(12).date
+    assert market.earnings("BRKN", now=at(12, 0)).session == session(12 + 63).date
     # NIMB reports after the close of session 17: the next open answers.
     assert market.earnings("NIMB", now=session(17).close_at).session == session(17).date
     assert market.earnings("NIMB", now=at(18, 0)).session == session(17 + 63).date

@@ -1,6 +1,6 @@
 """The composition root: builds a run's parts from its settings. Shell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -22,6 +22,7 @@ from ops_pipeline.domain.accounts import AccountProfile
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 from ops_pipeline.domain.fees import fee_rules_on, fill_fees
 from ops_pipeline.domain.market import Interval
+from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import AccountId, Usd4, to_usd4
 from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.clock import SimulatedClock
@@ -57,6 +58,7 @@ class Market:
     universe: Universe
     recorded: bool
     match: MatchRules
+    news_troubles: Callable[[], Sequence[Failed]] = tuple
 
 
 def simulated_market(settings: Settings, calendar: SessionCalendar) -> Market:
@@ -130,6 +132,7 @@ def join(
             store=store,
             market=market.data,
             news=market.news,
+            news_troubles=market.news_troubles,
             model=_text_model(settings),
             universe=market.universe,
             calendar=calendar,

@@ -1,21 +1,27 @@
 """Which of the system's abilities a run has shown, each with the id of its evidence. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops_pipeline.adapters.store.tallies import VerdictTally
+from ops_pipeline.app.story_entry import sample_text
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Order, Purpose
 from ops_pipeline.domain.positions import ExitReason
 
+_UNDERLYING = "test_an_underlying_that_moved_three_percent_with_the_position_sells_all_of_it"
 _SHOWN_BY = {
     ExitReason.KILL: "test_flatten_sells_everything_and_cancels_working_entries",
     ExitReason.EXPIRY_CUTOFF: "test_an_expiring_position_is_sold_from_75_minutes_before_the_close",
-    ExitReason.SECOND_TARGET: "test_feature_04_a_gap_through_both_levels_is_one_order",
-    ExitReason.PROFIT_TARGET: "test_feature_04_a_single_contract_leaves_whole_at_the_first_target",
-    ExitReason.UNDERLYING_CALL: "test_the_underlying_target_waits_for_twice_the_atr_at_entry",
-    ExitReason.UNDERLYING_PUT: "test_the_underlying_target_waits_for_twice_the_atr_at_entry",
-    ExitReason.EVENT_EXIT: "test_the_event_exit_is_off_until_it_is_set",
+    ExitReason.EOD_FLAT: "test_day_trades_are_flat_before_the_close",
+    ExitReason.STOP_LOSS: "test_the_stop_needs_two_marks_then_walks_down_and_leaves_a_trade_row",
+    ExitReason.TRAILING_STOP: "test_the_riders_leave_by_the_trailing_stop",
+    ExitReason.FIRST_TARGET: "test_the_ladder_sells_five_then_two_of_ten_and_three_ride",
+    ExitReason.SECOND_TARGET: "test_the_ladder_sells_five_then_two_of_ten_and_three_ride",
+    ExitReason.PROFIT_TARGET: "test_one_contract_leaves_whole_at_half_as_much_again",
+    ExitReason.UNDERLYING_CALL: _UNDERLYING,
+    ExitReason.UNDERLYING_PUT: _UNDERLYING,
+    ExitReason.EVENT_EXIT: "test_the_day_before_a_report_the_event_exit_sells_where_it_is_set",
     ExitReason.THETA: "test_time_decay_takes_a_swing_out_at_half_its_life",
     ExitReason.MAX_HOLD: "test_a_swing_held_its_longest_is_sold",
     ExitReason.ROLL: "tests/scenarios/test_roll_saga.py",
@@ -79,6 +85,10 @@ def _sells(order: Order) -> bool:
     return bool(order.booked) and order.intent.purpose not in (Purpose.ENTRY, Purpose.ROLL_OPEN)
 
 
+def _quoted(sample: Mapping[str, float]) -> str:
+    return f" ({sample_text(sample)})" if sample else ""
+
+
 def _verdict_rows(verdicts: VerdictTally) -> list[Seen]:
     return [
         Seen(
@@ -88,7 +98,7 @@ def _verdict_rows(verdicts: VerdictTally) -> list[Seen]:
             "test_a_rank_in_the_upper_fifth_is_refused_with_the_specified_message",
         ),
         Seen(
-            "Kelly sample of 30 or more",
+            f"Kelly sample of 30 or more{_quoted(verdicts.sample)}",
             verdicts.sampled.times,
             verdicts.sampled.signal_id,
             "test_no_edge_on_a_full_sample_probes_with_one_contract_and_never_with_real_money",

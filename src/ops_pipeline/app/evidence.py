@@ -111,12 +111,6 @@ def _entry(store: SqlStore, index: Index, decision: Signal | Hold) -> Entry:
         features=inspection.features_then(store, decision.ticker, decision.interval, until=decision.as_of),
         news=reports.classifications(store, decision.ticker, until=decision.as_of, limit=_NEWS),
         verdicts=verdicts,
-        trades_before={
-            verdict.account: [
-                trade for trade in reports.trades(store, verdict.account) if trade.closed_at <= verdict.at
-            ]
-            for verdict in verdicts
-        },
         positions=[p for p in index.positions.values() if p.signal_id == decision.id and p.bought],
     )
 

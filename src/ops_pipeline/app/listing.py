@@ -55,7 +55,10 @@ def status_rows(store: SqlStore, accounts: Iterable[AccountId]) -> list[Row]:
 
 
 def job_state(store: SqlStore) -> Row:
-    """Tell which jobs have been silent too long at the newest instant of the run, and what ever failed."""
+    """Tell which jobs have been silent too long at the newest instant of the run, and what ever failed.
+
+    `notes` are what the newest runs say of themselves: missing bars, failed items, feeds.
+    """
     runs = store.last_job_runs()
     at = max((run.at for run in runs.values()), default=None)
     session = exchange_calendar().session_at(at) if at else None
@@ -65,7 +68,10 @@ def job_state(store: SqlStore) -> Row:
         if at and session and is_silent(row.job, session=session, last=_last(runs.get(row.key)), now=at)
     ]
     _, failed = inspection.job_counts(store)
-    return {"rows": len(runs), "silent": silent, "failed_items": failed, "as_of": stamp(at)}
+    notes = [
+        f"{'/'.join(part for part in key if part)}: {run.detail}" for key, run in runs.items() if run.detail
+    ]
+    return {"rows": len(runs), "silent": silent, "failed_items": failed, "notes": notes, "as_of": stamp(at)}
 
 
 def _last(run: JobRun | None) -> datetime | None:

@@ -11,6 +11,7 @@ from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
 from ops_pipeline.app.launch import Outcome, refuse_bad
+from ops_pipeline.app.newsfeeds import with_feeds
 from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.app.summary import summarise
@@ -61,7 +62,7 @@ def run_live(
     clock = ScaledClock(_begin(run, settings), speed=speed, wall=WallClock())
     assembly = compose.assemble(
         settings,
-        compose.simulated_market(settings, calendar),
+        with_feeds(compose.simulated_market(settings, calendar), settings.news, elapsed=elapsed_s),
         database=run.database,
         clock=clock,
         durable=True,
@@ -107,6 +108,7 @@ def _loop(
             say(f"{session.date} is over")
             clock.skip_to(assembly.calendar.following(session.date).open_at - BEFORE_OPEN)
             continue
+        clock.hold_at(due)
         sleep(min(_LONGEST_NAP_S, clock.wall_seconds_to(due)))
     return done
 

@@ -321,6 +321,22 @@ class CadenceOptions(Options):
     retry_minutes: int = Field(60, ge=0)
 
 
+class FeedOptions(Options):
+    """One RSS or Atom feed: the source name its items carry, and its https address."""
+
+    source: str = Field(min_length=1, max_length=40)
+    url: str
+
+
+class NewsOptions(LooseOptions):
+    """Feeds that `ops run` reads beside its market's own news; no decision waits for them."""
+
+    feeds: tuple[FeedOptions, ...] = ()
+    hosts: tuple[str, ...] = ()
+    every_s: int = Field(60, ge=30)
+    timeout_s: int = Field(5, gt=0, le=30)
+
+
 class HostOptions(Options):
     """The machine a run stands on: no decision depends on it."""
 

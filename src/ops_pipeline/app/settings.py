@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     signals: o.SignalOptions = o.SignalOptions()
     world: o.WorldOptions = o.WorldOptions()
     cadence: o.CadenceOptions = o.CadenceOptions()
+    news: o.NewsOptions = o.NewsOptions()
     host: o.HostOptions = o.HostOptions()
     holdings: tuple[o.HoldingOptions, ...] = Field(default=())
     operator: tuple[o.OperatorCommand, ...] = Field(default=())

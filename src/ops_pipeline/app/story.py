@@ -9,7 +9,7 @@ from ops_pipeline.domain.events import Event
 from ops_pipeline.domain.features import FeatureRow
 from ops_pipeline.domain.ledger import Roll
 from ops_pipeline.domain.orders import Order
-from ops_pipeline.domain.positions import Position, Trade
+from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import PositionMark, VerdictRow
 from ops_pipeline.domain.signals import Hold, Signal
 
@@ -26,15 +26,13 @@ class Section:
 class Entry:
     """What led to an entry: the signal, what was known then, every account's verdict.
 
-    `news` are rows of what had been classified for the ticker; `trades_before` the closed trades behind
-    each account's Kelly sample at its verdict.
+    `news` are rows of what had been classified for the ticker.
     """
 
     decision: Signal | Hold
     features: FeatureRow | None
     news: Sequence[Row]
     verdicts: Sequence[VerdictRow]
-    trades_before: dict[str, Sequence[Trade]]
     positions: Sequence[Position] = ()
 
 
@@ -106,7 +104,7 @@ def _entry_sections(entry: Entry, *, accounts: Sequence[str] | None) -> list[Sec
             Section(story_entry.verdict_title(verdict), story_entry.gate_rows(verdict)),
             Section(
                 f"Sizing and contract choice, {verdict.account}",
-                story_entry.sizing_rows(verdict, entry.trades_before.get(verdict.account, ())),
+                story_entry.sizing_rows(verdict),
             ),
         ]
     return sections

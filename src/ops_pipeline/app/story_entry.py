@@ -1,11 +1,10 @@
 """The first half of a story: signal, features, gates, size and contract choice as rows. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ops_pipeline.app.words import Row, dollars, stamp
 from ops_pipeline.domain.features import FeatureRow
-from ops_pipeline.domain.positions import Trade
 from ops_pipeline.domain.records import VerdictRow
 from ops_pipeline.domain.signals import Hold, Signal
 
@@ -50,6 +49,15 @@ _MEANINGS = {
     "qty_cap": "most contracts",
     "unit_cost": "one contract at the ask with fees",
 }
+# The numbers of a verdict's Kelly sample, told in one row.
+SAMPLE = (
+    "kelly_trades",
+    "kelly_wins",
+    "kelly_win_rate",
+    "kelly_avg_win",
+    "kelly_avg_loss",
+    "kelly_fraction",
+)
 _HIDDEN = ("ticker", "interval", "session", "bar_at", "as_of", "inputs_hash")
 
 
@@ -102,21 +110,30 @@ def gate_rows(verdict: VerdictRow) -> list[Row]:
     ]
 
 
-def sizing_rows(verdict: VerdictRow, before: Sequence[Trade]) -> list[Row]:
-    """Give the numbers behind a size, with the closed trades the Kelly sample had to go by."""
+def sizing_rows(verdict: VerdictRow) -> list[Row]:
+    """Give the numbers behind a size, with the sample of closed trades that Kelly went by."""
     rows: list[Row] = [{"what": "judged at", "value": stamp(verdict.at), "unit": ""}]
+    numbers = dict(verdict.numbers)
     for name, value in verdict.numbers:
         if name == "kelly" and value < 0:
             rows.append({"what": _MEANINGS[name], "value": "none: too few trades, or a probe", "unit": ""})
-        else:
+        elif name not in SAMPLE:
             rows.append(_named(name, value))
         if name == "kelly":
-            wins = sum(trade.pnl > 0 for trade in before)
-            rows.append({"what": "Kelly sample", "value": f"{len(before)} trades, {wins} won", "unit": ""})
+            rows.append({"what": "Kelly sample", "value": sample_text(numbers), "unit": ""})
     if verdict.occ is not None:
         rows.append({"what": "contract", "value": verdict.occ, "unit": ""})
     rows.append({"what": "rules", "value": verdict.rules_hash, "unit": ""})
     return rows
+
+
+def sample_text(numbers: Mapping[str, float]) -> str:
+    """Say what a verdict's Kelly sample was: trades, winners, p, W, L and the fraction they give."""
+    count, wins, p, win, loss, fraction = (numbers.get(name, 0.0) for name in SAMPLE)
+    if not count:
+        return "no closed trade"
+    given = "too few to say" if fraction < 0 else f"fraction {fraction:.4f}"
+    return f"{count:.0f} trades, {wins:.0f} won, p {p:.4f}, W {win:.4f}, L {loss:.4f}: {given}"
 
 
 def _named(name: str, value: Any) -> Row:

@@ -4,7 +4,8 @@ OpsError
 ├── ConfigurationError   settings that contradict each other or the accounts
 ├── MissingDataError     a file, table or service that the work cannot go without
 ├── LedgerError          an event the fold may not apply; the ledger stays as it was
-│   └── StaleWriterError a commit under an epoch that is no longer the newest
+│   ├── StaleWriterError a commit under an epoch that is no longer the newest
+│   └── LeaseHeldError   another process writes this account now
 └── InvariantError       a state that must never happen (RULEBOOK 12)
 """
 
@@ -27,6 +28,10 @@ class LedgerError(OpsError):
 
 class StaleWriterError(LedgerError):
     """A commit under an epoch that another writer has superseded."""
+
+
+class LeaseHeldError(LedgerError):
+    """Another living process writes this account; try again once it has stopped."""
 
 
 class InvariantError(OpsError):

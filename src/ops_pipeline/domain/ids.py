@@ -55,10 +55,5 @@ def tier_key(position_id: PositionId, level: int) -> str:
     return f"{position_id}+{level}"
 
 
-def kill_key(kill_id: str, position_id: PositionId) -> str:
-    """Give the cause of a flattening order: the kill decision and the position."""
-    return f"{kill_id}+{position_id}"
-
-
 def _short(letter: str, cause: str) -> str:
     return letter + sha256(cause.encode()).hexdigest()[:_SHORT_DIGITS]

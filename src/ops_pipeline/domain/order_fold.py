@@ -17,6 +17,8 @@ _SETTLES: dict[OrderState, frozenset[OrderState]] = {
     OrderState.CANCELING: frozenset({OrderState.WORKING, OrderState.ORPHAN}),
     OrderState.QUARANTINED: frozenset(OrderState),
 }
+# Thought never to have been placed: the broker's word or a fill makes them orphans.
+_LOST = frozenset({OrderState.NOT_PLACED, OrderState.REJECTED})
 _TERMINAL = {
     BrokerStatus.FILLED: OrderState.FILLED,
     BrokerStatus.CANCELED: OrderState.CANCELED,
@@ -74,7 +76,11 @@ def answer(order: Order, body: e.OrderAnswered, at: datetime) -> Order:
 
 
 def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
-    """Apply the broker's own word; what was thought never placed becomes an ORPHAN."""
+    """Apply the broker's own word; what was thought never placed becomes an ORPHAN.
+
+    The word outranks every state below it, also one in which nothing was sent as far as we know. A
+    terminal order stays what it is.
+    """
     order = replace(
         order,
         broker_order_id=body.broker_order_id,
@@ -87,13 +93,9 @@ def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
         return replace(order, broker_status=body.status, cum=max(order.cum, body.cum))
     if _falls(order, body):
         return replace(order, state=OrderState.QUARANTINED, detail=f"cum fell {order.cum} -> {body.cum}")
-    lost = order.state in (OrderState.NOT_PLACED, OrderState.REJECTED)
-    if lost and body.status is not BrokerStatus.REJECTED:
-        live = not body.status.is_terminal
-        return (
-            replace(order, state=OrderState.ORPHAN, broker_status=body.status, cum=max(order.cum, body.cum))
-            if live
-            else _by_broker(order, body.status, body.cum)
+    if order.state in _LOST and body.status is not BrokerStatus.REJECTED:
+        return replace(
+            order, state=OrderState.ORPHAN, broker_status=body.status, cum=max(order.cum, body.cum)
         )
     if order.state.is_terminal:
         return order
@@ -120,7 +122,11 @@ def settle(order: Order, body: e.OrderSettled, at: datetime) -> Order:
 
 
 def book(order: Order, fill: Fill, at: datetime) -> Order:
-    """Add a fill to its leg; more than was ordered is a contradiction for a person to judge."""
+    """Add a fill to its leg; more than was ordered is a contradiction for a person to judge.
+
+    A fill is a fact whatever the order's state: one that comes late leaves a cancelled or expired order
+    what it is, with more booked.
+    """
     legs = list(order.leg_booked)
     for index, leg in enumerate(order.intent.legs):
         if leg.occ == fill.occ:
@@ -131,17 +137,21 @@ def book(order: Order, fill: Fill, at: datetime) -> Order:
         return replace(order, state=OrderState.QUARANTINED, detail=f"overfilled {max(legs)}")
     if order.state is OrderState.QUARANTINED:
         return order
+    if order.state in _LOST:
+        return replace(order, state=OrderState.ORPHAN)
+    if order.state.is_terminal:
+        return order
     if booked == order.intent.qty:
         return replace(order, state=OrderState.FILLED)
     if order.state is OrderState.DRAINING and order.broker_status is not None:
         return _by_broker(order, order.broker_status, order.cum)
-    if order.state in (OrderState.NOT_PLACED, OrderState.REJECTED):
-        return replace(order, state=OrderState.ORPHAN)
     return order
 
 
 def _by_broker(order: Order, status: BrokerStatus, cum: int) -> Order:
     cum = max(order.cum, cum)
+    if order.state is OrderState.DRAINING and not status.is_terminal:
+        return replace(order, cum=cum)  # an older word that came late
     order = replace(order, broker_status=status, cum=cum)
     if status.is_terminal:
         drained = order.booked >= cum and len(set(order.leg_booked)) <= 1

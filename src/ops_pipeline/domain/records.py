@@ -106,7 +106,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """What one run of a stage did, in counts."""
+    """What one run of a stage did, in counts; `again_at` asks to be run then, ahead of the cadence."""
 
     stage: str
     now: datetime
@@ -118,6 +118,7 @@ class StepReport:
     unknown: int = 0
     failed: tuple[Failed, ...] = field(default_factory=tuple)
     detail: str = ""
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,13 @@ from typing import Protocol
 
 from ops_pipeline.domain.events import ContractsAdopted, PositionOpened
 from ops_pipeline.domain.instruments import OptionContract, Right
-from ops_pipeline.domain.market import Chain, OptionQuote, Session
+from ops_pipeline.domain.market import Chain, Interval, OptionQuote, Session
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId, Contracts, Occ, PositionId, SignalId, Usd4
 from ops_pipeline.ports import Calendar, LedgerStore, MarketData
+from ops_pipeline.stages.feature_computer.features import DAILY_BARS, calculate_atr
+from ops_pipeline.stages.feature_computer.windows import rounded
+from ops_pipeline.stages.telemetry.bars import in_todays_shares
 
 ADOPTED = SignalId("adopted")
 _FAR = timedelta(days=400)
@@ -57,7 +60,8 @@ def adopt(
     contract, quote = found
     price = quote.ask or 0
     position_id = PositionId(f"A-{holding.account}-{contract.occ}")
-    opened = _opened(store, holding, contract, chain, session, position_id, quote)
+    atr = _atr_before(holding.ticker, session, now, market)
+    opened = _opened(store, holding, contract, chain, session, position_id, quote, atr)
     adopted = ContractsAdopted(
         position_id=position_id, activity_id=f"ADOPT-{position_id}", qty=holding.qty, price=price
     )
@@ -78,6 +82,16 @@ def _nearest(chain: Chain) -> tuple[OptionContract, OptionQuote] | None:
     return chain.contracts[occ], chain.quotes[occ]
 
 
+def _atr_before(ticker: str, session: Session, now: datetime, market: MarketData) -> float | None:
+    """Give the daily ATR (Usd4) of the sessions before this one, as an entry would see it; None: unknown."""
+    known = market.bars(ticker, interval=Interval.DAY, after=now - _FAR, now=now)
+    past = [bar for bar in known if bar.session < session.date][-DAILY_BARS:]
+    if not past:
+        return None
+    splits = market.splits(ticker, first=past[0].session, last=session.date)
+    return rounded(calculate_atr(in_todays_shares(past, splits)))
+
+
 def _opened(
     store: LedgerStore,
     holding: Holding,
@@ -86,6 +100,7 @@ def _opened(
     session: Session,
     position_id: PositionId,
     quote: OptionQuote,
+    atr: float | None,
 ) -> PositionOpened:
     return PositionOpened(
         position_id=position_id,
@@ -96,7 +111,7 @@ def _opened(
         session=session.date,
         entry_dte=contract.days_to_expiry(session.date),
         entry_underlying=chain.spot,
-        entry_atr=None,
+        entry_atr=atr,
         entry_iv_rank=None,
         entry_delta=quote.delta,
         rolled_from=None,

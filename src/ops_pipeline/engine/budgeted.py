@@ -14,6 +14,7 @@ from ops_pipeline.stages.execution.rate_budget import (
     emptied,
     full,
     ready_at,
+    retry_at,
     spent,
 )
 
@@ -37,6 +38,10 @@ class RateBudget:
             return ready_at(self._bucket, use, now, self._rules)
         self._bucket = left
         return None
+
+    def retry_at(self, use: Use) -> datetime:
+        """Give when a send for `use` that was refused is worth another try."""
+        return retry_at(self._bucket, use, self._clock.now(), self._rules)
 
     def exhausted(self, until: datetime) -> None:
         """Note that the broker refused for the rate and until when."""
@@ -65,9 +70,9 @@ class BudgetedBroker:
         return self._broker.positions()
 
     def submit(self, order: Approved) -> SubmitOutcome:
-        wait = self._budget.take(Use.ENTRY if order.intent.purpose.opens else Use.EXIT)
-        if wait is not None:
-            return Deferred(not_before=wait, why="request budget")
+        use = Use.ENTRY if order.intent.purpose.opens else Use.EXIT
+        if self._budget.take(use) is not None:
+            return Deferred(not_before=self._budget.retry_at(use), why="request budget")
         outcome = self._broker.submit(order)
         if isinstance(outcome, Deferred):
             self._budget.exhausted(outcome.not_before)

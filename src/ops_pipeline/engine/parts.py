@@ -1,12 +1,14 @@
 """What a run is made of, and what its services remember. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from ops_pipeline.domain.accounts import AccountProfile
+from ops_pipeline.domain.events import RollRefused
 from ops_pipeline.domain.features import IvRank
 from ops_pipeline.domain.market import Interval, IvReading
+from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import AccountId, PositionId
 from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.rulebook import RuleBook
@@ -26,7 +28,10 @@ class Cadences:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything a run is made of. `recorded`: the market is a recording that stands between instants."""
+    """Everything a run is made of. `recorded`: the market is a recording that stands between instants.
+
+    `news_troubles` gives what went wrong with news lately.
+    """
 
     book: RuleBook
     store: Store
@@ -43,6 +48,7 @@ class Parts:
     cadences: Cadences
     recorded: bool
     live: bool = False
+    news_troubles: Callable[[], Sequence[Failed]] = tuple
 
 
 @dataclass(slots=True)
@@ -51,7 +57,7 @@ class Memory:
 
     marks: dict[PositionId, MarkMemory] = field(default_factory=dict)
     sampled: dict[PositionId, datetime] = field(default_factory=dict)
-    roll_refused: dict[PositionId, datetime] = field(default_factory=dict)
+    roll_refused: dict[PositionId, tuple[datetime, RollRefused]] = field(default_factory=dict)
     atr: dict[tuple[str, str], float | None] = field(default_factory=dict)
     daily_at: dict[str, datetime] = field(default_factory=dict)
     read_at: dict[str, datetime] = field(default_factory=dict)

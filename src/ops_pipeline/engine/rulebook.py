@@ -20,6 +20,7 @@ from ops_pipeline.domain.rules import (
     WatchlistRules,
 )
 from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.units import Usd4
 
 Value = TypeVar("Value")
 
@@ -66,3 +67,17 @@ class _Remembered:
 def remembered(book: RuleBook) -> RuleBook:
     """Give the same book, each of its answers computed once."""
     return cast("RuleBook", _Remembered(book))
+
+
+def pulse_pace(book: RuleBook) -> int:
+    """Give the seconds between looks at live orders: reconciliation's, or an entry step's if shorter."""
+    return min(book.execution_rules().reconcile_live_s, book.entry_rules().step_s)
+
+
+def tier_of(book: RuleBook, equity: Usd4) -> Tier:
+    """Give the tier that an account of this equity begins in."""
+    for tier in Tier:
+        bound = book.tier_rules(tier).equity_below
+        if not bound or equity < bound:
+            return tier
+    return Tier.LARGE

@@ -1,7 +1,7 @@
 """Runs what is due and says when to come back: the one driver of live, demo, replay and verify. Shell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from ops_pipeline.domain.market import Session
@@ -16,7 +16,8 @@ Runner = Callable[[datetime, str], StepReport]
 class Machinery:
     """What a tick drives: rows of the registry, a runner per job, and the order pulse of each account.
 
-    `silences` collects the rows that ran again after too long a silence, for the health job to take.
+    `pulse_s`: seconds between reconciliations while an account's orders live. `silences` collects the
+    rows that ran again after too long a silence, for the health job to take.
     """
 
     rows: tuple[Row, ...]
@@ -25,9 +26,24 @@ class Machinery:
     accounts: tuple[str, ...]
     store: Store
     calendar: Calendar
+    pulse_s: int
     silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
-    pulse_s: int = 10
     flush_s: int = 300
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A row of the registry with when it is due next in a session, at a pace; `session` None: unknown.
+
+    `again`: when its last run asked to be run, ahead of the pace.
+    """
+
+    row: Row
+    key: tuple[str, str]
+    session: date | None = None
+    busy: bool = False
+    due: datetime | None = None
+    again: datetime | None = None
 
 
 class Engine:
@@ -39,8 +55,9 @@ class Engine:
         self._last: dict[tuple[str, str], datetime] = {
             key: run.at for key, run in machinery.store.last_job_runs().items()
         }
-        self._known: dict[tuple[str, str], tuple[date, datetime | None]] = {}
+        self._slots = [_Slot(row, row.key) for row in machinery.rows]
         self._pulsed: dict[str, datetime] = {}
+        self._pulse_again: dict[str, datetime | None] = {}
         self._pending: dict[tuple[str, str], JobRun] = {}
         self._flushed: datetime | None = None
 
@@ -50,13 +67,11 @@ class Engine:
         if session is None:
             return ()
         reports: list[StepReport] = []
-        for row in self._machinery.rows:
-            due = self._due(row, session)
-            if due is not None and due <= now <= _window_end(row, session):
-                self._note_silence(row, now, session)
-                self._last[row.key] = now
-                self._known.pop(row.key, None)
-                reports.append(self._run(row, now, session))
+        for slot in self._slots:
+            due = self._due(slot, session)
+            if due is not None and due <= now <= _window_end(slot.row, session):
+                self._note_silence(slot, now, session)
+                reports.append(self._run(slot, now, session))
         reports += self._pulse(now, sent=_senders(reports))
         self._flush(now)
         return reports
@@ -67,11 +82,9 @@ class Engine:
         if session is None:
             return ()
         reports: list[StepReport] = []
-        for row in self._machinery.rows:
-            if not row.job.once or now >= session.close_at:
-                self._last[row.key] = now
-                self._known.pop(row.key, None)
-                report = self._run(row, now, session)
+        for slot in self._slots:
+            if not slot.row.job.once or now >= session.close_at:
+                report = self._run(slot, now, session)
                 reports += [report, *self._pulse(now, sent=_senders([report]))]
         self._flush(now)
         return reports
@@ -86,11 +99,11 @@ class Engine:
         session = self._machinery.calendar.session_at(now)
         if session is None:
             return None
-        dues = [self._due(row, session) for row in self._machinery.rows]
-        later = [max(due, now + timedelta(seconds=1)) for due in dues if due is not None]
-        if any(self._has_live(account) for account in self._machinery.accounts):
-            later.append(now + timedelta(seconds=self._machinery.pulse_s))
-        return min(later, default=None)
+        dues = [due for slot in self._slots if (due := self._due(slot, session)) is not None]
+        accounts = self._machinery.accounts
+        dues += [self._pulse_due(account, now) for account in accounts if self._has_live(account)]
+        # What is due already and did not run is tried again in a second.
+        return min((due if due > now else now + timedelta(seconds=1) for due in dues), default=None)
 
     def flush(self, now: datetime) -> None:
         """Store the job runs not stored yet."""
@@ -98,51 +111,51 @@ class Engine:
         self._pending.clear()
         self._flushed = now
 
-    def _due(self, row: Row, session: Session) -> datetime | None:
-        """Give when a row is due; only where the pace depends on the account it is asked anew."""
-        last = self._last.get(row.key)
-        if row.job.idle_cadence_s:
-            return due_at(row.job, session=session, last=last, busy=self._busy(row.account))
-        known = self._known.get(row.key)
-        if known is None or known[0] != session.date:
-            due = due_at(row.job, session=session, last=last, busy=True)
-            known = self._known[row.key] = (session.date, due)
-        return known[1]
+    def _due(self, slot: "_Slot", session: Session) -> datetime | None:
+        """Give when a row is due; worked out anew after it ran, in another session or at another pace."""
+        job = slot.row.job
+        busy = not job.idle_cadence_s or self._busy(slot.row.account)
+        if slot.session != session.date or slot.busy is not busy:
+            slot.session, slot.busy = session.date, busy
+            slot.due = due_at(job, session=session, last=self._last.get(slot.key), busy=busy)
+        if slot.again is None or slot.due is None or slot.again < session.open_at:
+            return slot.due
+        return min(slot.due, slot.again)
 
-    def _note_silence(self, row: Row, now: datetime, session: Session) -> None:
-        last = self._last.get(row.key)
-        if last is not None and is_silent(row.job, session=session, last=last, now=now):
-            self._machinery.silences[row.key] = now - max(last, window(row.job, session)[0])
+    def _note_silence(self, slot: "_Slot", now: datetime, session: Session) -> None:
+        last, job = self._last.get(slot.key), slot.row.job
+        if last is None or (now - last).total_seconds() <= job.silence_s:
+            return
+        if is_silent(job, session=session, last=last, now=now):
+            self._machinery.silences[slot.key] = now - max(last, window(job, session)[0])
 
-    def _run(self, row: Row, now: datetime, session: Session) -> StepReport:
+    def _run(self, slot: "_Slot", now: datetime, session: Session) -> StepReport:
+        row = slot.row
+        self._last[slot.key] = now
+        slot.session = None
         report = self._machinery.runners[row.job.name](now, row.account)
-        before = self._pending.get(row.key)
-        run = JobRun(
-            job=row.job.name,
-            account=row.account,
-            at=now,
-            session=session.date,
-            read=report.read,
-            decided=report.decided,
-            refused=report.refused,
-            sent=report.sent,
-            unknown=report.unknown,
-            failed=len(report.failed),
-            detail=_first_failure(report.failed) or report.detail,
-        )
-        self._pending[row.key] = _added(before, run) if before else run
+        slot.again = report.again_at
+        self._pending[slot.key] = _run_of(row, report, self._pending.get(slot.key), now, session)
         return report
 
     def _pulse(self, now: datetime, *, sent: frozenset[str]) -> list[StepReport]:
         """Run execution where orders live: at its pace, or at once where something was just sent."""
         reports: list[StepReport] = []
         for account in self._machinery.accounts:
-            last = self._pulsed.get(account)
-            waited = last is None or (now - last).total_seconds() >= self._machinery.pulse_s
-            if account in sent or (waited and self._has_live(account)):
+            if account in sent or (self._has_live(account) and self._pulse_due(account, now) <= now):
                 self._pulsed[account] = now
-                reports.append(self._machinery.pulse(now, account))
+                report = self._machinery.pulse(now, account)
+                self._pulse_again[account] = report.again_at
+                reports.append(report)
         return reports
+
+    def _pulse_due(self, account: str, now: datetime) -> datetime:
+        """Give when an account with live orders is to be reconciled: at its pace, or when it asked to be."""
+        last = self._pulsed.get(account)
+        if last is None:
+            return now
+        due = last + timedelta(seconds=self._machinery.pulse_s)
+        return min(due, self._pulse_again.get(account) or due)
 
     def _flush(self, now: datetime) -> None:
         waited = self._flushed is None or (now - self._flushed).total_seconds() >= self._machinery.flush_s
@@ -156,7 +169,8 @@ class Engine:
         if not account:
             return True
         ledger = self._machinery.store.ledger(account)  # type: ignore[arg-type] # an AccountId
-        return bool(ledger.open_positions) or bool(ledger.live_orders)
+        # A roll between its two orders holds nothing: what it sold is closed, what it buys is not intended.
+        return bool(ledger.open_positions or ledger.live_orders or ledger.live_rolls)
 
 
 def _senders(reports: Sequence[StepReport]) -> frozenset[str]:
@@ -171,9 +185,18 @@ def _first_failure(failed: tuple[Failed, ...]) -> str:
     return f"{failed[0].item}: {failed[0].error}" if failed else ""
 
 
-def _added(before: JobRun, run: JobRun) -> JobRun:
-    counts = {
-        name: getattr(before, name) + getattr(run, name)
-        for name in ("read", "decided", "refused", "sent", "unknown", "failed")
-    }
-    return replace(run, **counts)
+def _run_of(row: Row, report: StepReport, before: JobRun | None, now: datetime, session: Session) -> JobRun:
+    """Give the run to store: its own counts, with those of the runs before it that are not stored yet."""
+    return JobRun(
+        job=row.job.name,
+        account=row.account,
+        at=now,
+        session=session.date,
+        read=report.read + (before.read if before else 0),
+        decided=report.decided + (before.decided if before else 0),
+        refused=report.refused + (before.refused if before else 0),
+        sent=report.sent + (before.sent if before else 0),
+        unknown=report.unknown + (before.unknown if before else 0),
+        failed=len(report.failed) + (before.failed if before else 0),
+        detail=_first_failure(report.failed) or report.detail or (before.detail if before else ""),
+    )

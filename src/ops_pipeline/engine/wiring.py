@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import date, datetime, timedelta
+from functools import cache, partial
 
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.errors import InvariantError
@@ -19,7 +19,7 @@ from ops_pipeline.engine import observe
 from ops_pipeline.engine.budgeted import BudgetedBroker
 from ops_pipeline.engine.jobs import rows_for
 from ops_pipeline.engine.parts import Memory, Parts
-from ops_pipeline.engine.rulebook import remembered
+from ops_pipeline.engine.rulebook import pulse_pace, remembered, tier_of
 from ops_pipeline.engine.tick import Machinery
 from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.stages.classifier import service as classifier
@@ -54,11 +54,16 @@ class Wiring:
         self.memory = Memory()
         self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
         self._dispatchers: dict[AccountId, dispatcher.DispatcherPorts] = {}
+        # These say the same for the same question as long as the run lives.
+        self.desk, self.manager_rules = cache(self._desk), cache(self._manager_rules)
+        self._entry_rules = cache(self._entry_rules_on)
         self._universe_ports()
 
     def _universe_ports(self) -> None:
         parts, memory = self.parts, self.memory
-        self._news = news_ingest.NewsIngestPorts(source=parts.news, store=parts.store, seen=memory.seen)
+        self._news = news_ingest.NewsIngestPorts(
+            source=parts.news, troubles=parts.news_troubles, store=parts.store, seen=memory.seen
+        )
         self._classifier = classifier.ClassifierPorts(
             store=parts.store, model=parts.model, universe=parts.universe
         )
@@ -114,7 +119,7 @@ class Wiring:
                 broker="live" if self.parts.live else "simulator",
                 mode=profile.mode,
                 cash=broker.cash,
-                tier=self._tier_of(broker.equity),
+                tier=tier_of(self.parts.book, broker.equity),
             )
             self.parts.store.commit(profile.id, [opened], at=now)
 
@@ -148,6 +153,7 @@ class Wiring:
             accounts=self.accounts,
             store=self.parts.store,
             calendar=self.parts.calendar,
+            pulse_s=pulse_pace(self.parts.book),
             silences=self.memory.silences,
         )
 
@@ -210,7 +216,7 @@ class Wiring:
             roller=partial(self._roll, account),
         )
 
-    def manager_rules(self, account: AccountId) -> position_manager.ManagerRules:
+    def _manager_rules(self, account: AccountId) -> position_manager.ManagerRules:
         """Give the position manager's rules of one account."""
         return position_manager.ManagerRules(
             exits=partial(self._exit_rules, account),
@@ -219,7 +225,7 @@ class Wiring:
             roll=self.parts.book.roll_rules(),
         )
 
-    def desk(self, account: AccountId, use: Use) -> Desk:
+    def _desk(self, account: AccountId, use: Use) -> Desk:
         """Give one account's way to its broker; what it reads is counted for `use`."""
         return Desk(
             account=account,
@@ -251,8 +257,11 @@ class Wiring:
 
     def dispatch_rules(self, account: AccountId, now: datetime, tier: Tier) -> DispatchRules:
         """Give an account's entry rules in a tier, with the fees of the day."""
-        book = self.parts.book
         session = self.parts.calendar.session_at(now)
+        return self._entry_rules(account, session.date if session else now.date(), tier)
+
+    def _entry_rules_on(self, account: AccountId, day: date, tier: Tier) -> DispatchRules:
+        book = self.parts.book
         return DispatchRules(
             tier=book.tier_rules(tier, account=account),
             sizing=book.sizing_rules(),
@@ -261,7 +270,7 @@ class Wiring:
             gates=book.gate_rules(),
             entry=book.entry_rules(),
             quotes=book.quote_rules(),
-            fees=fee_rules_on(session.date if session else now.date()),
+            fees=fee_rules_on(day),
             stop=-book.exit_rules(tier=tier, strategy=Strategy.SWING, account=account).stop,
         )
 
@@ -324,6 +333,7 @@ class Wiring:
             desk=self.desk(account, Use.RECONCILE),
             market=self.parts.market,
             entry=self.parts.book.entry_rules(),
+            quotes=self.parts.book.quote_rules(),
         )
 
     def _roll(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> str:
@@ -365,13 +375,6 @@ class Wiring:
     def _exit_rules(self, account: AccountId, position: Position) -> ExitRules:
         tier = self.parts.store.ledger(account).tier
         return self.parts.book.exit_rules(tier=tier, strategy=position.strategy, account=account)
-
-    def _tier_of(self, equity: int) -> Tier:
-        for tier in Tier:
-            bound = self.parts.book.tier_rules(tier).equity_below
-            if not bound or equity < bound:
-                return tier
-        return Tier.LARGE
 
     def _household(self) -> Household | None:
         equity, premium = 0, 0

@@ -1,68 +1,46 @@
 """The laboratory: the real services over the shipped broker and store, on a clock that is moved. Shell."""
 
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Protocol
 
 from ops_pipeline.adapters.simulator.book import Book
-from ops_pipeline.adapters.simulator.matching import MatchRules
 from ops_pipeline.adapters.store.lease import Leases
-from ops_pipeline.adapters.store.store import SqlStore, open_store
-from ops_pipeline.domain.accounts import AccountProfile, ControlLevel, DayTradePolicy, Mode
-from ops_pipeline.domain.errors import OpsError
+from ops_pipeline.adapters.store.store import SqlStore
+from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.errors import StaleWriterError
 from ops_pipeline.domain.events import ControlChanged
-from ops_pipeline.domain.features import FeatureRow, IvStatus
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Interval, Session
-from ops_pipeline.domain.news import NewsItem, TextScore
-from ops_pipeline.domain.rules import RateRules
-from ops_pipeline.domain.signals import Signal, Strategy, signal_id
-from ops_pipeline.domain.units import AccountId, Usd4
+from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.units import AccountId
+from ops_pipeline.engine.adoption import Holding, adopt
 from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.engine.parts import Cadences, Parts
-from ops_pipeline.engine.rulebook import RuleBook
 from ops_pipeline.engine.tick import Engine
 from ops_pipeline.engine.wiring import Wiring
-from ops_pipeline.ports import Broker, Store
+from ops_pipeline.ports import Broker, BrokerUnavailable, Store
 from ops_pipeline.stages.classifier.tickers import build_universe
+from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, open_database
 from ops_pipeline.verify.fuse import Crash, Fuse, fused_broker, fused_store
-from ops_pipeline.verify.market import LabMarket, at, calendar
+from ops_pipeline.verify.inputs import Silence, features_of, interval_of, profile_of, signal_of
+from ops_pipeline.verify.judges import AT_EACH_STEP, AT_REST, Case, Judge, Violation, judge
+from ops_pipeline.verify.market import calendar
 from ops_pipeline.verify.oracle import Oracle
+from ops_pipeline.verify.tap import Tap, tapped
+from ops_pipeline.verify.terms import LabAccount, Terms
 
 # The jobs that may move money; what feeds them is written by the laboratory itself.
 _JOBS = ("position_manager", "dispatcher")
-_DATABASE_ID = "ab12" * 8
-_HOLDER = "lab"
 _SIGNAL_LIFE = timedelta(seconds=300)
 _AFTER_CLOSE = timedelta(minutes=10)
-NOTHING_BY_CHANCE = MatchRules(seed=1, size_limit=True, passive_chance=0.0, partial_chance=0.0)
-
-
-class LabBook(RuleBook, Protocol):
-    """The rule book with the request budget's numbers: the settings."""
-
-    def rate_rules(self) -> RateRules:
-        """Give the request budget's numbers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabAccount:
-    """An account of the laboratory: its cash (Usd4) and what its broker lets it do."""
-
-    id: AccountId
-    cash: Usd4
-    options_level: int = 2
-
-    @property
-    def number(self) -> str:
-        """Give the broker's number of it."""
-        return f"LAB-{self.id.upper()}"
+_LEASE_RUNS_OUT = timedelta(seconds=16)
+_STEPS_BEFORE_IT_WAKES = 3
+_HOPELESS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,58 +50,6 @@ class Act:
     at: datetime
     do: Callable[["Lab"], None]
     done: Callable[["Lab"], bool] = lambda _: False
-
-
-class Network(Protocol):
-    """What stands between the processes and the brokers; it outlives every process."""
-
-    def connect(self, account: LabAccount, oracle: Oracle) -> Broker:
-        """Give the account's broker as the process reaches it."""
-
-    def deliver(self, now: datetime) -> None:
-        """Let what was under way, and what others do at the brokers, arrive."""
-
-    def next_arrival(self, now: datetime) -> datetime | None:
-        """Give when something arrives next after `now`; None: nothing is under way."""
-
-
-class Direct:
-    """A network on which nothing goes wrong."""
-
-    def connect(self, account: LabAccount, oracle: Oracle) -> Broker:
-        """Give the broker itself."""
-        return oracle
-
-    def deliver(self, now: datetime) -> None:
-        """Deliver nothing."""
-
-    def next_arrival(self, now: datetime) -> datetime | None:
-        """Give None."""
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a laboratory is built from; `network` puts faults between the process and the broker."""
-
-    book: LabBook
-    market: LabMarket
-    accounts: Sequence[LabAccount]
-    start: datetime
-    match: MatchRules = NOTHING_BY_CHANCE
-    network: Network = field(default_factory=Direct)
-
-
-class _Silence:
-    """No news, and a model that is never asked."""
-
-    version = "none"
-
-    def fetch(self, *, since: datetime, now: datetime) -> Sequence[NewsItem]:
-        return ()
-
-    def score(self, text: str) -> TextScore:
-        raise AssertionError(f"the laboratory reads no text, was asked for {text!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +71,7 @@ class Lab:
     folder: Path
     terms: Terms
     fuse: Fuse = field(default_factory=Fuse)
-    after_step: Callable[["Lab"], None] = lambda _: None
+    before_step: Callable[["Lab"], None] = lambda _: None
     restart_after: Callable[[], timedelta] = lambda: timedelta(0)
     clock: SimulatedClock = field(init=False)
     oracles: dict[AccountId, Oracle] = field(init=False)
@@ -153,6 +79,9 @@ class Lab:
     process: Process = field(init=False)
     store: SqlStore = field(init=False)
     lives: int = field(init=False, default=0)
+    signals: set[str] = field(init=False, default_factory=set)
+    violations: list[Violation] = field(init=False, default_factory=list)
+    _left: list[SqlStore] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Open the accounts and start the first process."""
@@ -160,14 +89,37 @@ class Lab:
         self.clock = SimulatedClock(terms.start)
         self.oracles = {account.id: self._oracle(account) for account in terms.accounts}
         self.brokers = {
-            account.id: terms.network.connect(account, self.oracles[account.id]) for account in terms.accounts
+            account.id: self._tapped(account, terms.network.connect(account, self.oracles[account.id]))
+            for account in terms.accounts
         }
-        self.store = self.open_store(_HOLDER)
+        self.store = self.open_store(HOLDER)
         self.start()
 
     def close(self) -> None:
-        """Close the database."""
-        self.store.close()
+        """Close the database, and those of processes that were taken over from."""
+        for store in (self.store, *self._left):
+            store.close()
+
+    def take_over(self) -> None:
+        """Let another process take the accounts over while this one stands still in the middle of its work.
+
+        It waits for the lease to run out and works for a while; then the old one wakes up, where it was.
+        """
+        self.fuse.armed = False
+        self._left.append(self.store)
+        self.clock.move_to(self.clock.now() + _LEASE_RUNS_OUT)
+        self.lives += 1
+        self.store = self.open_store(f"{HOLDER}-{self.lives}")
+        self.process = self.new_process(self.store)
+        self._begin()
+        for _ in range(_STEPS_BEFORE_IT_WAKES):
+            due = self.process.engine.next_due(self.clock.now())
+            if due is None:
+                break
+            self.clock.move_to(max(due, self.clock.now()))
+            self.terms.network.deliver(self.clock.now())
+            self.process.engine.run_due(self.clock.now())
+        self.fuse.armed = True
 
     def ledger(self, account: AccountId) -> Ledger:
         """Give the account's ledger as it is stored."""
@@ -179,16 +131,25 @@ class Lab:
         return tuple(self.oracles)
 
     def start(self) -> None:
-        """Begin a process with nothing in its memory; one that dies while it starts is followed by another."""
+        """Begin a process with nothing in its memory; one that dies as it starts is followed by another."""
         while True:
             self.lives += 1
             self.store = self._renewed(self.store)
             self.process = self.new_process(self.store)
             try:
+                self._begin()
+                return
+            except Crash:
+                self.clock.move_to(self.clock.now() + self.restart_after())
+
+    def _begin(self) -> None:
+        """Open the accounts; a start that the broker does not answer is tried again in a second."""
+        while True:
+            try:
                 self.process.wiring.open_accounts(self.clock.now())
                 return
-            except (Crash, OpsError):
-                self.clock.move_to(self.clock.now() + max(self.restart_after(), timedelta(seconds=1)))
+            except BrokerUnavailable:
+                self.clock.move_to(self.clock.now() + timedelta(seconds=1))
 
     def new_process(self, store: SqlStore) -> Process:
         """Wire the services over a store; nothing runs yet."""
@@ -211,6 +172,7 @@ class Lab:
                 now = self._next(pending, last)
 
     def _instant(self, pending: list[Act]) -> None:
+        self.before_step(self)
         now = self.clock.now()
         try:
             for act in [entry for entry in pending if entry.at <= now]:
@@ -219,11 +181,21 @@ class Lab:
                 pending.remove(act)
             self.terms.network.deliver(now)
             self.process.engine.run_due(now)
-            self.after_step(self)
+            self.judge_step()
+        except StaleWriterError:
+            # A process that was taken over from has stopped itself; the new one goes on.
+            self.judge_step()
         except Crash:
-            self.clock.move_to(now + self.restart_after())
+            self.clock.move_to(self.clock.now() + self.restart_after())
             self.start()
             self._instant(pending)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            detail = f"{type(error).__name__} in {place.name}: {error}"
+            self.violations.append(Violation("H1", "", self.clock.now(), detail))
+            if len(self.violations) > _HOPELESS:
+                raise
+            self.start()
 
     def _next(self, pending: Sequence[Act], last: datetime) -> datetime | None:
         now = self.clock.now()
@@ -236,29 +208,78 @@ class Lab:
             later.append(arrival)
         return min(later, default=None)
 
-    def signal(self, ticker: str, *, strategy: Strategy = Strategy.SWING, right: Right = Right.CALL) -> None:
+    def judge_step(self) -> None:
+        """Judge what must hold at every instant."""
+        self._judge(AT_EACH_STEP)
+
+    def judge_rest(self) -> None:
+        """Judge what must hold once everything has had its time."""
+        for oracle in self.oracles.values():
+            oracle.advance()
+        self._judge(AT_REST)
+
+    def _judge(self, judges: Sequence[tuple[str, Judge]]) -> None:
+        for account in self.accounts:
+            self.violations += judge(self._case(account, whole=judges is AT_REST), judges)
+
+    def _case(self, account: AccountId, *, whole: bool) -> Case:
+        return Case(
+            account=account,
+            at=self.clock.now(),
+            ledger=self.ledger(account),
+            events=self.store.events(account) if whole else (),
+            book=self.oracles[account].book,
+            prefix=f"op1{DATABASE_ID[:4]}-",
+            signals=frozenset(self.signals),
+        )
+
+    def _tapped(self, account: LabAccount, broker: Broker) -> Broker:
+        tap = Tap(
+            broker,
+            account.id,
+            ledger=lambda: self.ledger(account.id),
+            now=self.clock.now,
+            tell=self.violations.append,
+        )
+        return tapped(tap)
+
+    def hold(self, holding: Holding) -> None:
+        """Let an account hold contracts that were bought before; no process can die over it."""
+        self.fuse.armed = False
+        adopted = adopt(
+            holding,
+            now=self.clock.now(),
+            market=self.terms.market,
+            calendar=calendar(),
+            store=self.store,
+            broker=self.oracles[holding.account],
+        )
+        self.fuse.armed = True
+        if not adopted:
+            raise ValueError(f"holding: nothing is offered for {holding}")
+
+    def signal(
+        self,
+        ticker: str,
+        *,
+        strategy: Strategy = Strategy.SWING,
+        right: Right = Right.CALL,
+        life: timedelta = _SIGNAL_LIFE,
+    ) -> None:
         """Store a signal of this instant with the features it was made from."""
+        session = self.features(ticker, interval_of(strategy))
+        wish = signal_of(ticker, strategy, right, session=session, now=self.clock.now(), life=life)
+        self.signals.add(wish.id)
+        self.store.add_decisions([wish], [])
+
+    def features(self, ticker: str, interval: Interval = Interval.DAY) -> Session:
+        """Store an underlying's features as of this instant; give the session."""
         now = self.clock.now()
         session = calendar().session_at(now)
         if session is None:
-            raise ValueError(f"signal: expected an instant of a session, was {now}")
-        interval = Interval.DAY if strategy is Strategy.SWING else Interval.MINUTE
-        self.store.add_features([_features(ticker, interval, session, now)])
-        wish = Signal(
-            id=signal_id(ticker, "laboratory", interval, now),
-            ticker=ticker,
-            rule="laboratory",
-            interval=interval,
-            right=right,
-            strategy=strategy,
-            confidence=0.9,
-            session=session.date,
-            as_of=now,
-            expires_at=now + _SIGNAL_LIFE,
-            because=(),
-            inputs_hash="laboratory",
-        )
-        self.store.add_decisions([wish], [])
+            raise ValueError(f"features: expected an instant of a session, was {now}")
+        self.store.add_features([features_of(ticker, interval, session, now)])
+        return session
 
     def control(self, account: AccountId, level: ControlLevel) -> None:
         """Set an account's kill level as a person does."""
@@ -267,14 +288,11 @@ class Lab:
 
     def open_store(self, holder: str) -> SqlStore:
         """Open the laboratory's database over a connection of its own."""
-        file = self.folder / "lab.sqlite"
-        if not file.exists():
-            file.write_bytes(_empty_database())
-        return _open(file, holder, self.clock.now)
+        return open_database(self.folder, holder, self.clock.now)
 
     def _renewed(self, store: SqlStore) -> SqlStore:
         """Give a store that remembers nothing, over the same connection: what a new process opens."""
-        leases = Leases(store.database, holder=_HOLDER, build_hash="", clock=self.clock.now)
+        leases = Leases(store.database, holder=HOLDER, build_hash="", clock=self.clock.now)
         return SqlStore(store.database, leases)
 
     def _oracle(self, account: LabAccount) -> Oracle:
@@ -285,12 +303,10 @@ class Lab:
             last_equity=account.cash,
         )
         terms = self.terms
-        return Oracle(
-            book, market=terms.market, calendar=calendar(), clock=self.clock, rules=terms.match
-        )
+        return Oracle(book, market=terms.market, calendar=calendar(), clock=self.clock, rules=terms.match)
 
     def _parts(self, store: Store) -> Parts:
-        terms, silence = self.terms, _Silence()
+        terms, silence = self.terms, Silence()
         return Parts(
             book=terms.book,
             store=store,
@@ -301,66 +317,11 @@ class Lab:
             calendar=calendar(),
             symbols=(),
             intervals=(Interval.MINUTE, Interval.DAY),
-            profiles=tuple(_profile(account) for account in terms.accounts),
+            profiles=tuple(profile_of(account) for account in terms.accounts),
             brokers={name: fused_broker(broker, self.fuse) for name, broker in self.brokers.items()},
             budgets={name: RateBudget(terms.book.rate_rules(), self.clock) for name in self.brokers},
             cadences=Cadences(
-                iv_every=timedelta(hours=1), daily_every=timedelta(minutes=5), retry_every=timedelta(minutes=1)
+                iv_every=timedelta(hours=1), daily_every=timedelta(minutes=5), retry_every=timedelta(0)
             ),
             recorded=False,
         )
-
-
-def _open(file: Path, holder: str, clock: Callable[[], datetime]) -> SqlStore:
-    return open_store(
-        f"sqlite:///{file}", durable=False, database_id=_DATABASE_ID, holder=holder, clock=clock
-    )
-
-
-@cache
-def _empty_database() -> bytes:
-    """Give a migrated database; copying it spares every laboratory the migrations."""
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "empty.sqlite"
-        _open(file, _HOLDER, lambda: at(14)).close()
-        return file.read_bytes()
-
-
-def _profile(account: LabAccount) -> AccountProfile:
-    return AccountProfile(
-        id=account.id,
-        number=account.number,
-        mode=Mode.TRADE,
-        start_equity=account.cash,
-        day_trade_policy=DayTradePolicy.NONE,
-    )
-
-
-def _features(ticker: str, interval: Interval, session: Session, now: datetime) -> FeatureRow:
-    return FeatureRow(
-        ticker=ticker,
-        interval=interval,
-        session=session.date,
-        bar_at=now,
-        as_of=now,
-        close=5_000_000,
-        sma20=4_990_000.0,
-        sma50=4_980_000.0,
-        slope=100.0,
-        distance=0.005,
-        return_5=0.001,
-        return_15=0.002,
-        return_since_close=0.01,
-        vwap_distance=0.001,
-        sigma=0.001,
-        volatility_ratio=1.0,
-        volume_ratio=1.5,
-        atr=100_000.0,
-        sma20_change=0.002,
-        iv=0.35,
-        iv_rank=0.3,
-        iv_status=IvStatus.OK,
-        news_score=0.2,
-        news_count=1,
-        inputs_hash="laboratory",
-    )

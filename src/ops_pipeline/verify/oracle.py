@@ -1,7 +1,7 @@
 """The simulated broker with its truth laid open, and with what others than we can do to an account. Shell."""
 
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
 
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.adapters.simulator.broker import SimulatedBroker
@@ -46,6 +46,15 @@ class Oracle(SimulatedBroker):
         """Bring the account up to the clock: matches, expiries, liquidation."""
         return self._advance()
 
+    def for_sale(self, occ: Occ) -> int:
+        """Count contracts that resting orders offer."""
+        return sum(
+            order.qty - order.cum
+            for order in self._book.live()
+            for leg in order.legs
+            if leg.occ == occ and leg.side is Side.SELL_TO_CLOSE
+        )
+
     def trade_by_hand(self, occ: Occ, qty: int, price: Usd4) -> None:
         """Let a person buy (qty > 0) or sell contracts at the broker, without any order of ours."""
         now = self.advance()
@@ -87,10 +96,20 @@ class Oracle(SimulatedBroker):
             )
         )
 
+    def fill_at_its_limit(self, broker_order_id: str) -> bool:
+        """Let a resting single-leg order trade what is left of it; False where it cannot."""
+        now = self.advance()
+        order = self._book.orders[broker_order_id]
+        session = self._calendar.session_at(now)
+        trading = session is not None and session.is_open(now)
+        if order.status.is_terminal or len(order.legs) > 1 or not trading:
+            return False
+        self._fill(order, 0, order.limit, order.qty - order.cum, now)
+        self._put(replace(order, cum=order.qty, status=BrokerStatus.FILLED))
+        return True
+
     def show_other_quantity(self, client_order_id: ClientOrderId) -> None:
         """Show one of our orders with another quantity than was ordered: a contradiction."""
-        from dataclasses import replace
-
         broker_id = self._book.by_client_id[client_order_id]
         shown = self._book.orders[broker_id]
         self._put(replace(shown, qty=shown.qty + 1))
@@ -111,7 +130,7 @@ class Oracle(SimulatedBroker):
         if order.client_order_id not in self.stuck:
             super()._match(order, now)
 
-    def _put(self, order: BrokerOrder) -> Any:
+    def _put(self, order: BrokerOrder) -> None:
         if order.broker_order_id not in self._book.orders:
             self.accepted.append(order)
         super()._put(order)

@@ -12,6 +12,7 @@ import httpx2
 
 from ops_pipeline.adapters.feeds.parse import MAX_BYTES, FeedError, parse_feed
 from ops_pipeline.domain.news import NewsItem
+from ops_pipeline.domain.records import Failed
 
 _MAX_HOPS: Final = 3
 _ACCEPT: Final = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.8"
@@ -76,6 +77,14 @@ class FeedSource:
         recent = [item for item in items if now - item.published_at <= self._max_age]
         return tuple(sorted(recent, key=lambda item: (item.published_at, item.news_id)))
 
+    def troubles(self) -> tuple[Failed, ...]:
+        """Give the feeds whose last fetch failed, and why."""
+        return tuple(
+            Failed(item=f"feed {health.source}", error=health.error)
+            for health in tuple(self.health.values())
+            if health.error is not None
+        )
+
     def _fetch_one(self, feed: Feed, now: datetime) -> Sequence[NewsItem]:
         """Read one feed and note how it went; a failed feed gives nothing."""
         health = self.health[feed.source]
@@ -89,8 +98,9 @@ class FeedSource:
                 allowed_hosts=self._allowed_hosts,
             )
             items = () if page.content is None else parse_feed(page.content, source=feed.source, seen_at=now)
-        except (httpx2.HTTPError, FeedError) as error:
-            self.health[feed.source] = replace(health, failures=health.failures + 1, error=str(error))
+        except Exception as error:  # noqa: BLE001 - a stranger's document may break a parser in any way
+            text = str(error) or type(error).__name__
+            self.health[feed.source] = replace(health, failures=health.failures + 1, error=text)
             return ()
         # Kept only once the document was read, so that a broken one is asked for again.
         self._validators[feed.url] = (page.etag, page.last_modified)

@@ -18,9 +18,12 @@ OPEN_SHARE = 0.6
 _OVERNIGHT = 0.5
 INTRADAY = math.sqrt(1.0 - _OVERNIGHT * _OVERNIGHT)
 _REALISED = 0.88
+# A quiet name moves at this share of what its options imply, which itself settles a little lower.
 _QUIET_REALISED = 0.35
-_QUIET_MEMORY = 0.6
-_QUIET_NOISE = 0.894
+_QUIET_IV = 0.88
+# Its distance from the drift line keeps this share a session; the noise makes up the session's volatility.
+_QUIET_MEMORY = 0.2
+_QUIET_NOISE = 0.775
 _IV_PULL = 0.035
 _IV_NOISE = 0.042
 _IV_LEVERAGE = 0.026
@@ -142,11 +145,11 @@ def _quiet_day(rules: WorldRules, name: NameProfile, before: NameDay, index: int
     deviation = _QUIET_MEMORY * before.deviation + _QUIET_NOISE * sigma * noise
     drift = name.quiet_drift or 0.06 * math.exp(before.iv) / ROOT_YEAR
     moved = drift + deviation - before.deviation
-    gap = 0.3 * moved + dividend_drop(name, index) + earnings_gap(rules, name, index)
-    shift = _IV_PULL * (math.log(name.iv) - before.iv) + 0.5 * _IV_NOISE * shock
+    gap = 0.5 * moved + dividend_drop(name, index) + earnings_gap(rules, name, index)
+    shift = _IV_PULL * (math.log(_QUIET_IV * name.iv) - before.iv) + 0.5 * _IV_NOISE * shock
     start = before.close
     return NameDay(
-        start, start + gap, start + gap + 0.7 * moved, 0.7 * moved, 0.8 * sigma,
+        start, start + gap, start + gap + 0.5 * moved, 0.5 * moved, 0.8 * sigma,
         before.iv, before.iv + shift, shift, 1, True, deviation,
     )  # fmt: skip
 

@@ -45,7 +45,6 @@ class OptionBoard:
         self._noise: Recent[tuple[str, int, int], tuple[int, ...]] = Recent(64)
         self._faults = fault_table(rules)
         self._outages_known: Recent[tuple[str, int], list[Outage]] = Recent(2 * len(rules.names))
-        self._closing = self._closing_session()
         self._ends: dict[date, tuple[int, datetime]] = {}
         # Watchers and the broker look at the same contracts at the same instant.
         self._quoted: dict[Occ, OptionQuote | None] = {}
@@ -173,18 +172,17 @@ class OptionBoard:
         minutes = self._timeline.minutes(index)
         drawn = outages.draw_outage(self._rules, name, index, minutes=minutes)
         found = [] if drawn is None else [drawn]
-        if index == self._closing and name.ticker == self._rules.no_bid_ticker:
-            expiration = self._timeline.session(index).date
-            found.append(outages.closing_outage(expiration, minutes=minutes))
+        if name.ticker in self._rules.no_bid_tickers:
+            found += self._bidless(name, index, minutes)
         return found
 
-    def _closing_session(self) -> int | None:
-        if not self._rules.no_bid_ticker:
-            return None
-        index = self._rules.no_bid_from
-        while self._timeline.session(index).date not in self.expirations(index):
-            index += 1
-        return index
+    def _bidless(self, name: NameProfile, index: int, minutes: int) -> Iterator[Outage]:
+        today, following = (self._timeline.session(day).date for day in (index, index + 1))
+        listed = self.expirations(index)
+        if index >= self._rules.no_bid_from and today in listed:
+            yield outages.expiry_outage(self._rules, name, index, today, minutes=minutes)
+        if index + 1 >= self._rules.no_bid_from and following in listed:
+            yield outages.eve_outage(following, minutes=minutes)
 
     def _view(self, name: NameProfile, moment: Moment, expiration: date) -> View:
         session = self._timeline.session(moment.day)

@@ -9,7 +9,11 @@ from ops_pipeline.adapters.simulator.names import NameProfile
 from ops_pipeline.adapters.simulator.timeline import STEPS_PER_MINUTE
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
 
-NO_BID_MINUTES = 90
+# Expiring contracts of the bidless names lose their bids this long before the close of the session before ...
+_EVE_MINUTES = 120
+# ... and in half of the weeks get them back within this time before their last close.
+_BACK_MINUTES = 75
+_THROUGH_THE_CLOSE = 0.5
 
 
 class OutageKind(Enum):
@@ -40,7 +44,21 @@ def draw_outage(rules: WorldRules, name: NameProfile, index: int, *, minutes: in
     return Outage(what, first * STEPS_PER_MINUTE, (first + lasts) * STEPS_PER_MINUTE)
 
 
-def closing_outage(expiration: date, *, minutes: int) -> Outage:
-    """Give the outage that leaves expiring contracts without a bid through their last close."""
-    first = (minutes - NO_BID_MINUTES) * STEPS_PER_MINUTE
-    return Outage(OutageKind.NO_BID, first, minutes * STEPS_PER_MINUTE + 1, expiration)
+def eve_outage(expiration: date, *, minutes: int) -> Outage:
+    """Give the outage that takes the bids of what expires in the following session."""
+    return Outage(OutageKind.NO_BID, (minutes - _EVE_MINUTES) * STEPS_PER_MINUTE, _end(minutes), expiration)
+
+
+def expiry_outage(
+    rules: WorldRules, name: NameProfile, index: int, expiration: date, *, minutes: int
+) -> Outage:
+    """Give the outage of the expiry day, from its open: through the close in half of the weeks."""
+    through, back = draw_uniforms(2, rules.seed, name.ticker, "expiry outage", index)
+    last = _end(minutes)
+    if through >= _THROUGH_THE_CLOSE:
+        last = (minutes - int(_BACK_MINUTES * back)) * STEPS_PER_MINUTE
+    return Outage(OutageKind.NO_BID, 0, last, expiration)
+
+
+def _end(minutes: int) -> int:
+    return minutes * STEPS_PER_MINUTE + 1

@@ -16,10 +16,11 @@ class WorldRules:
     `rate`: constant continuously compounded risk-free rate, decimal. `trend`: drift of an intraday
     trend per minute over that minute's volatility. `informative`: share of stories the price answers
     to; `truthful`: share of those answered in the story's own direction. `outage`: chance of a quote
-    outage per name and session. Rates of faulty quotes are per contract and minute. `no_bid_ticker`
-    has no bid in its expiring contracts from 90 minutes before the close of its first expiry day at or
-    after session `no_bid_from`; empty: none. `remembered_sessions`: how many sessions of paths and
-    listings stay in memory.
+    outage per name and session. Rates of faulty quotes are per contract and minute. `no_bid_tickers`
+    have no bid in what expires, from two hours before the close of the session before each expiry day
+    at or after session `no_bid_from`; in half of the weeks bids come back in the last 75 minutes, else
+    they stay away through the close. `remembered_sessions`: how many sessions of paths and listings
+    stay in memory.
     """
 
     seed: int
@@ -38,7 +39,7 @@ class WorldRules:
     crossed_rate: float = 0.0003
     impossible_rate: float = 0.0001
     missing_greeks_rate: float = 0.01
-    no_bid_ticker: str = "TORQ"
+    no_bid_tickers: tuple[str, ...] = ("BRKN", "NIMB")
     no_bid_from: int = 8
     feed: Feed = Feed.OPRA
     remembered_sessions: int = 2

@@ -14,9 +14,13 @@ from ops_pipeline.domain.errors import ConfigurationError, LedgerError
 
 Row = dict[str, Any]
 
+# Statements are constants of this package and compile to the same text for every connection of a dialect.
+_COMPILED: dict[tuple[bool, int], tuple[Executable, str, Row]] = {}
+_INSERTS: dict[tuple[bool, str, str], str] = {}
+
 
 class Database:
-    """A driver connection with the statements compiled for it; `commits` counts what was committed.
+    """A driver connection and the statements that run on it; `commits` counts what was committed.
 
     Statements are SQLAlchemy Core's, compiled once; they run on the driver, which is 5 times faster
     than an engine for the single rows that a ledger is made of.
@@ -44,8 +48,6 @@ class Database:
         self._dialect = (
             sqlite.dialect(paramstyle="named") if self.is_sqlite else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
         )
-        self._compiled: dict[int, tuple[Executable, str, Row]] = {}
-        self._inserts: dict[tuple[str, str], str] = {}
 
     def close(self) -> None:
         """Close the connection; what is not committed is lost."""
@@ -155,15 +157,17 @@ class Database:
             raise LedgerError("transaction: a part of it failed, so nothing of it was stored")
 
     def _text_of(self, statement: Executable) -> tuple[str, Row]:
-        known = self._compiled.get(id(statement))
+        key = (self.is_sqlite, id(statement))
+        known = _COMPILED.get(key)
         if known is None:
             compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
             defaults = {name: value for name, value in compiled.params.items() if value is not None}
-            known = self._compiled[id(statement)] = (statement, str(compiled), defaults)
+            known = _COMPILED[key] = (statement, str(compiled), defaults)
         return known[1], known[2]
 
     def _insert_text(self, table: Table, on_conflict: str) -> str:
-        text = self._inserts.get((table.name, on_conflict))
+        key = (self.is_sqlite, table.name, on_conflict)
+        text = _INSERTS.get(key)
         if text is None:
             build = sqlite.insert if self.is_sqlite else postgresql.insert
             statement: Any = build(table)
@@ -173,7 +177,7 @@ class Database:
                 statement = statement.on_conflict_do_nothing(index_elements=keys)
             elif on_conflict == "update":
                 statement = statement.on_conflict_do_update(index_elements=keys, set_=rest)
-            text = self._inserts[table.name, on_conflict] = str(statement.compile(dialect=self._dialect))
+            text = _INSERTS[key] = str(statement.compile(dialect=self._dialect))
         return text
 
 

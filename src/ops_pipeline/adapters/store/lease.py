@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 from ops_pipeline.adapters.store.database import Database
 from ops_pipeline.adapters.store.rows import instant, micros
 from ops_pipeline.adapters.store.schema import LEASE
-from ops_pipeline.domain.errors import LedgerError, StaleWriterError
+from ops_pipeline.domain.errors import LeaseHeldError, StaleWriterError
 
 TTL_S = 15
 
@@ -59,7 +59,7 @@ class Leases:
         database.on_end.append(self._ended)
 
     def epoch(self, account: str) -> int:
-        """Give the epoch held, taking the lease at the first call; LedgerError: another holds it."""
+        """Give the epoch held, taking the lease at the first call; LeaseHeldError: another does."""
         held = self._epochs.get(account)
         if held is None:
             with self._database.transaction():
@@ -105,9 +105,11 @@ class Leases:
         holder, epoch, renewed_us = found[0]
         fresh = abs(now_us - renewed_us) < TTL_S * 1_000_000
         if holder != self._holder and fresh and not self._sole:
-            raise LedgerError(
-                f"account {account}: expected a free lease, was held by {holder!r} "
-                f"(renewed {instant(renewed_us).isoformat()})"
+            until = instant(renewed_us + TTL_S * 1_000_000)
+            raise LeaseHeldError(
+                f"account {account}: expected a free lease, was held by {holder!r} until "
+                f"{until:%Y-%m-%d %H:%M:%S} UTC; stop that process and try again, or wait until then "
+                f"if it is dead"
             )
         taken = self._database.write(
             _TAKE,

@@ -80,7 +80,7 @@ class LedgerSlice:
                 database.begin()
                 before = self.ledger(account)
                 events, texts = link(before, bodies, at)
-                after = apply_all(before, events)
+                after = self._folded_on(before, events)
                 self._writers().check(account)
                 database.insert(s.EVENT, [_row(*pair, after) for pair in zip(events, texts, strict=True)])
                 write_changes(database, changes_of(after, events))
@@ -88,6 +88,14 @@ class LedgerSlice:
             raise LedgerError(f"account {account}: the database refused the events: {error}") from error
         self._folds[account] = (database.freshness(), after)
         return after
+
+    def _folded_on(self, ledger: Ledger, events: Sequence[e.Event]) -> Ledger:
+        """Fold on; events that do not fit because another writer took over raise StaleWriterError."""
+        try:
+            return apply_all(ledger, events)
+        except LedgerError:
+            self._writers().check(ledger.account)
+            raise
 
     def epoch(self, account: AccountId) -> int:
         """Give the epoch this writer holds for the account."""

@@ -66,6 +66,7 @@ def jobs(
                 "last_run": seen.at.isoformat() if seen else None,
                 "lag_s": round((now - seen.at).total_seconds()) if seen else None,
                 "failed": seen.failed if seen else None,
+                "detail": (seen.detail or None) if seen else None,
                 "state": "SILENT" if silent else ("never ran" if seen is None else "ok"),
             }
         )

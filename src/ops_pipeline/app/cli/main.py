@@ -16,8 +16,9 @@ from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
 from ops_pipeline.app.cli.live import jobs, plan, run, stage_app
 from ops_pipeline.app.cli.running import demo, replay, reset, runs
+from ops_pipeline.app.cli.verify import app as verify_app
 from ops_pipeline.app.runs import find_run
-from ops_pipeline.domain.errors import ConfigurationError, MissingDataError, OpsError
+from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError, MissingDataError, OpsError
 
 app = typer.Typer(
     name="ops",
@@ -40,6 +41,7 @@ app.add_typer(stage_app, name="stage")
 app.add_typer(config_app, name="config")
 app.add_typer(symbols_app, name="symbols")
 app.add_typer(db_app, name="db")
+app.add_typer(verify_app, name="verify")
 
 
 @db_app.callback()
@@ -77,8 +79,14 @@ class _Database:
 _EXIT_CODES: tuple[tuple[type[OpsError], int], ...] = (
     (ConfigurationError, shared.USAGE),
     (MissingDataError, shared.MISSING),
+    (LeaseHeldError, shared.MISSING),
     (OpsError, shared.BROKEN),
 )
+
+
+def exit_code(error: OpsError) -> int:
+    """Give the exit code of an error a person may meet."""
+    return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
 
 
 def main() -> None:
@@ -93,7 +101,7 @@ def main() -> None:
         sys.exit(shared.USAGE)
     except OpsError as error:
         shared.errors.print(f"error: {error}", markup=False, highlight=False)
-        sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+        sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(shared.BROKEN)
     except Exception as error:  # noqa: BLE001 - the last resort: a person gets a sentence, the log the rest

@@ -41,6 +41,8 @@ def status(
     tables.print_listing(rows, title="Accounts", as_json=False, empty="no account yet", hide=hide)
     silent, failed = jobs["silent"], jobs["failed_items"]
     tables.say(f"\nJobs: {jobs['rows']} rows, silent: {', '.join(silent) or 'none'}, failed items: {failed}")
+    for note in jobs["notes"]:
+        tables.say(f"  {note}")
     if alerts:
         tables.say("")
         tables.print_listing(alerts, title="Alerts", as_json=False, empty="none")

@@ -52,6 +52,18 @@ def calculate_kelly_sample(trades: Sequence[Trade], *, now: datetime, rules: Siz
     return kelly_sample_of(returns, rules=rules)
 
 
+def kelly_numbers(sample: KellySample) -> tuple[tuple[str, float], ...]:
+    """Name every value of a sample for the audit trail; a fraction of -1: too few trades to say."""
+    return (
+        ("kelly_trades", float(sample.trades)),
+        ("kelly_wins", float(sample.wins)),
+        ("kelly_win_rate", sample.win_rate),
+        ("kelly_avg_win", sample.avg_win),
+        ("kelly_avg_loss", sample.avg_loss),
+        ("kelly_fraction", -1.0 if sample.fraction is None else sample.fraction),
+    )
+
+
 def kelly_sample_of(returns: Sequence[float], *, rules: SizingRules) -> KellySample:
     """Summarise trade returns (net profit over cost, decimals)."""
     if not returns:

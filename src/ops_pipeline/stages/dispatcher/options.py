@@ -11,6 +11,7 @@ from ops_pipeline.domain.units import kernel, round_event_float
 IV_RANK = "iv_rank"
 _REFUSE, _REDUCE = 0, 1
 _FULL = 1.0
+_MOST_DECIMALS = 10
 
 
 class IvVerdict(NamedTuple):
@@ -30,12 +31,19 @@ def validate_iv_rank(iv_rank: IvRank, rules: IvRules, *, insufficient_factor: fl
     if not _is_known(iv_rank):
         return IvVerdict(GateResult(IV_RANK, False, "IV Rank: missing", limit), 0.0)
     if round_event_float(iv_rank.rank) > rules.rank_max:
-        message = f"IV Rank too high: {iv_rank.rank:.2f} > {limit} (options expensive)"
+        above = _told_apart(iv_rank.rank, rules.rank_max)
+        message = f"IV Rank too high: {above} > {limit} (options expensive)"
         return IvVerdict(GateResult(IV_RANK, False, message, limit), 0.0)
     if iv_rank.status is IvStatus.OK:
         message = f"IV Rank: {iv_rank.rank:.2f} (OK) · {iv_range_message(iv_rank)}"
         return IvVerdict(GateResult(IV_RANK, True, message, limit), _FULL)
     return _judge_thin_history(iv_rank, rules, insufficient_factor)
+
+
+def _told_apart(rank: float, limit: float) -> str:
+    """Write a rank above the limit with two decimals, or as many as show that it is above."""
+    texts = (f"{rank:.{decimals}f}" for decimals in range(2, _MOST_DECIMALS))
+    return next((text for text in texts if float(text) > limit), repr(rank))
 
 
 def _judge_thin_history(iv_rank: IvRank, rules: IvRules, insufficient_factor: float) -> IvVerdict:

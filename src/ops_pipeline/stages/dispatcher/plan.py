@@ -30,6 +30,7 @@ from ops_pipeline.stages.dispatcher.contracts import (
 from ops_pipeline.stages.dispatcher.exposure import line_for
 from ops_pipeline.stages.dispatcher.filters import elapsed_share, spread_of
 from ops_pipeline.stages.dispatcher.gates import Bench, evaluate
+from ops_pipeline.stages.dispatcher.kelly import kelly_numbers
 from ops_pipeline.stages.dispatcher.offers import OrderCause, entry_intent, entry_offer
 from ops_pipeline.stages.dispatcher.options import calculate_atr_adjusted_size, validate_iv_rank
 from ops_pipeline.stages.dispatcher.regime import judge_regime
@@ -125,7 +126,11 @@ def plan_entry(
         planned=(iv.gate, choice_gate(choice), sized),
         shortfall="" if sized.passed else budget.binding,
         offer=offer,
-        numbers=(*budget_numbers(budget), *_choice_numbers(choice, size)),
+        numbers=(
+            *budget_numbers(budget),
+            *kelly_numbers(context.account.kelly),
+            *_choice_numbers(choice, size),
+        ),
     )
     return candidate, choice
 

@@ -190,6 +190,29 @@ def upkeep(order: Order, *, now: datetime, rules: ExecutionRules) -> Upkeep:
             return Upkeep.NOTHING
 
 
+def again_at(
+    order: Order, *, started_at: datetime, now: datetime, rules: ExecutionRules, entry: EntryRules
+) -> datetime | None:
+    """Give the instant after `now` at which a live order's own timers move it; None: the usual pace will do.
+
+    `started_at` is when the walk of an entry began.
+    """
+    match order.state:
+        case OrderState.RESEND_WAIT:
+            return order.not_before
+        case OrderState.UNKNOWN if order.not_found:
+            return order.updated_at + timedelta(seconds=rules.not_found_gap_s)
+        case OrderState.CANCELING:
+            return order.updated_at + timedelta(seconds=_CANCEL_AGAIN_S)
+        case OrderState.WORKING if order.intent.purpose in ENTRIES:
+            pace = timedelta(seconds=entry.step_s)
+            step = started_at + ((now - started_at) // pace + 1) * pace
+            cancel = started_at + timedelta(seconds=entry.cancel_after_s)
+            return min(step, cancel, order.intent.expires_at or step)
+        case _:
+            return None
+
+
 def after_not_found(order: Order, *, count: int, now: datetime) -> OrderState | None:
     """Decide an UNKNOWN order's way after `count` authoritative 404s; None: ask again."""
     needed = 2

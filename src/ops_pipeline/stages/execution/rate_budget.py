@@ -20,6 +20,10 @@ class Use(Enum):
     SCAN = "scan"
 
 
+# Requests that a process takes to look at its broker before it sends again what had to wait: activities,
+# orders, positions and a few orders by id.
+_LOOK = 8
+
 # The share of a full bucket (bp) that a use leaves to those above it.
 _LEFT_TO_OTHERS = {Use.EXIT: 0, Use.CANCEL: 0, Use.RECONCILE: 1_500, Use.ENTRY: 4_000, Use.SCAN: 6_000}
 
@@ -56,6 +60,16 @@ def ready_at(bucket: Bucket, use: Use, now: datetime, rules: RateRules) -> datet
     current = refilled(bucket, now, rules)
     missing = max(0, _reserve(use, rules) + _REQUEST - current.left)
     return current.at + timedelta(microseconds=-(-missing // _capacity(rules)))
+
+
+def retry_at(bucket: Bucket, use: Use, now: datetime, rules: RateRules) -> datetime:
+    """Give when a deferred send is worth another try: a request is left for it after the look before it.
+
+    An exit needs no reserve that a look could take from it, so it is tried as soon as it is possible.
+    """
+    ready = ready_at(bucket, use, now, rules)
+    look = timedelta(0) if use is Use.EXIT else timedelta(microseconds=_LOOK * _REQUEST // _capacity(rules))
+    return ready + look
 
 
 def emptied(bucket: Bucket, until: datetime) -> Bucket:

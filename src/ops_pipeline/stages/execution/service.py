@@ -8,6 +8,7 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust_of
 from ops_pipeline.domain.orders import Approved, Order, OrderIntent, OrderState
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
@@ -30,11 +31,12 @@ _LOOKED_UP = (*_IN_FLIGHT, OrderState.WORKING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionPorts:
-    """What execution needs of one account: its desk and the market for its limits."""
+    """What execution needs of one account: its desk, the market for its limits, what quotes it trusts."""
 
     desk: Desk
     market: MarketData
     entry: EntryRules
+    quotes: QuoteRules
 
 
 def recover(now: datetime, ports: ExecutionPorts) -> None:
@@ -66,7 +68,8 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
     desk.store.commit(desk.account, _completed(now, ports), at=now)
-    unknown = sum(o.state is OrderState.UNKNOWN for o in desk.store.ledger(desk.account).live_orders)
+    ledger = desk.store.ledger(desk.account)
+    unknown = sum(o.state is OrderState.UNKNOWN for o in ledger.live_orders)
     return StepReport(
         stage="execution",
         now=now,
@@ -75,7 +78,22 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
         sent=sent,
         unknown=unknown,
         failed=failed,
+        again_at=_again_at(ledger, now, ports),
     )
+
+
+def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts) -> datetime | None:
+    """Give when a live order wants to be looked at next, ahead of the usual pace."""
+    wishes = []
+    for order in ledger.live_orders:
+        walks = order.intent.purpose in lifecycle.ENTRIES
+        started_at = _started_at(ledger, order) if walks else order.created_at
+        wishes.append(
+            lifecycle.again_at(
+                order, started_at=started_at, now=now, rules=ports.desk.rules, entry=ports.entry
+            )
+        )
+    return min((at for at in wishes if at is not None and at > now), default=None)
 
 
 def _reconcile(now: datetime, desk: Desk) -> int:
@@ -174,7 +192,7 @@ def _ladder_step(
     order: Order, intent: OrderIntent, ledger: Ledger, *, ports: ExecutionPorts, now: datetime
 ) -> ladder.LimitStep:
     """Say where `intent`, the order itself or its next one, should stand now."""
-    quote = ports.market.quotes([order.intent.occ], now=now).get(order.intent.occ)
+    quote = _usable_quote(order, ledger, ports=ports, now=now)
     return ladder.entry_limit_step(
         intent,
         ledger.positions[order.intent.position_id].contract,
@@ -187,6 +205,20 @@ def _ladder_step(
     )
 
 
+def _usable_quote(
+    order: Order, ledger: Ledger, *, ports: ExecutionPorts, now: datetime
+) -> OptionQuote | None:
+    """Give the quote an entry may be priced from; None: it stands, and no further order goes out."""
+    contract = ledger.positions[order.intent.position_id].contract
+    quote = ports.market.quotes([order.intent.occ], now=now).get(order.intent.occ)
+    if quote is None:
+        return None
+    spot = ports.market.spot(contract.underlying, now=now)
+    price = spot.price if spot is not None else None
+    trust = trust_of(quote, contract, spot=price, now=now, rules=ports.quotes)
+    return quote if is_usable(trust, ports.quotes) else None
+
+
 def _step_entries(now: datetime, ports: ExecutionPorts) -> int:
     desk = ports.desk
     ledger = desk.store.ledger(desk.account)
@@ -196,6 +228,8 @@ def _step_entries(now: datetime, ports: ExecutionPorts) -> int:
 
 
 def _step(order: Order, ledger: Ledger, *, ports: ExecutionPorts, now: datetime) -> int:
+    if _usable_quote(order, ledger, ports=ports, now=now) is None:
+        return 0
     before = order.intent
     new_id = lifecycle.order_id(
         ledger,

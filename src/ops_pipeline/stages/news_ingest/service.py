@@ -1,11 +1,11 @@
 """Brings new headlines in, once each. Shell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.news import NewsItem
-from ops_pipeline.domain.records import StepReport
+from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.ports import NewsSource, NewsStore
 from ops_pipeline.stages.news_ingest.dedupe import DedupeRules, dedupe
 
@@ -19,12 +19,14 @@ _OVERLAP = timedelta(seconds=90)
 class NewsIngestPorts:
     """Where headlines come from and go to.
 
-    `seen` remembers the newest first-seen time (under "") while the process lives.
+    `troubles` gives what went wrong with sources lately: it is reported and stops nothing. `seen`
+    remembers the newest first-seen time (under "") while the process lives.
     """
 
     source: NewsSource
     store: NewsStore
     seen: dict[str, datetime]
+    troubles: Callable[[], Sequence[Failed]] = tuple
 
 
 def run_once(now: datetime, ports: NewsIngestPorts, rules: DedupeRules) -> StepReport:
@@ -32,8 +34,9 @@ def run_once(now: datetime, ports: NewsIngestPorts, rules: DedupeRules) -> StepR
     # gather
     newest = ports.seen.get("") or _newest(ports.store.news_since(now - _FIRST_LOOK))
     fetched = ports.source.fetch(since=newest - _OVERLAP if newest else now - _FIRST_LOOK, now=now)
+    failed = tuple(ports.troubles())
     if not fetched or (newest and max(item.first_seen_at for item in fetched) <= newest):
-        return StepReport(stage="news_ingest", now=now, read=len(fetched))
+        return StepReport(stage="news_ingest", now=now, read=len(fetched), failed=failed)
     recent = ports.store.news_since(now - max(rules.window, _FIRST_LOOK))
     known = {item.news_id: item.tickers for item in recent}
     incoming = [item for item in fetched if known.get(item.news_id) != item.tickers]
@@ -45,7 +48,9 @@ def run_once(now: datetime, ports: NewsIngestPorts, rules: DedupeRules) -> StepR
         ports.store.add_news(found.fresh)
     if found.enriched:
         ports.store.enrich_news(found.enriched)
-    return StepReport(stage="news_ingest", now=now, read=len(fetched), decided=len(found.fresh))
+    return StepReport(
+        stage="news_ingest", now=now, read=len(fetched), decided=len(found.fresh), failed=failed
+    )
 
 
 def _newest(items: Sequence[NewsItem]) -> datetime | None:

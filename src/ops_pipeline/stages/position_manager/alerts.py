@@ -10,7 +10,8 @@ from ops_pipeline.domain.orders import Order, OrderState
 from ops_pipeline.domain.positions import ExitReason, Position
 from ops_pipeline.domain.rules import ExitRules
 from ops_pipeline.domain.units import PositionId
-from ops_pipeline.stages.execution.lifecycle import is_exit, rejections_in_row
+from ops_pipeline.stages.execution.lifecycle import rejections_in_row
+from ops_pipeline.stages.position_manager.exit_orders import exits_since
 from ops_pipeline.stages.position_manager.marks import MarkMemory, is_blind, recall
 
 # RELIABILITY 2.1 B9: page after so many rejections of one exit in a row.
@@ -99,11 +100,7 @@ def _of_exit(
     decision = position.exit
     if decision is None or position.frozen or decision.reason is ExitReason.ROLL:
         return []
-    orders = [
-        order
-        for order in ledger.orders.values()
-        if order.intent.position_id == position.id and is_exit(order) and order.created_at >= decision.at
-    ]
+    orders = exits_since(ledger, position.id, decision.at)
     found: list[AlertRaised | None] = []
     rejected = rejections_in_row(orders)
     if rejected >= REJECTIONS:

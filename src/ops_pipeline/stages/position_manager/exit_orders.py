@@ -10,7 +10,7 @@ from ops_pipeline.domain.market import OptionQuote, Session, Trust
 from ops_pipeline.domain.orders import Leg, Order, OrderIntent, OrderState, Purpose, Side
 from ops_pipeline.domain.positions import ExitDecision, ExitReason, Position
 from ops_pipeline.domain.rules import ExitOrderRules
-from ops_pipeline.domain.units import Contracts, Usd4
+from ops_pipeline.domain.units import Contracts, PositionId, Usd4
 from ops_pipeline.stages.execution import lifecycle
 
 _LADDER = {ExitReason.FIRST_TARGET: 1, ExitReason.SECOND_TARGET: 2}
@@ -119,9 +119,14 @@ def sale_intent(
     )
 
 
-def _orders_of(exit_: Exit, ledger: Ledger) -> Sequence[Order]:
+def exits_since(ledger: Ledger, position_id: PositionId, at: datetime) -> Sequence[Order]:
+    """Give the exit orders a position has had since an instant, oldest first."""
     return [
         order
-        for order in ledger.orders_of(exit_.position.id)
-        if lifecycle.is_exit(order) and order.created_at >= exit_.decision.at
+        for order in ledger.orders_of(position_id)
+        if lifecycle.is_exit(order) and order.created_at >= at
     ]
+
+
+def _orders_of(exit_: Exit, ledger: Ledger) -> Sequence[Order]:
+    return exits_since(ledger, exit_.position.id, exit_.decision.at)

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from ops_pipeline.domain import events as e
 from ops_pipeline.domain.ids import roll_id_for
 from ops_pipeline.domain.ledger import Roll
 from ops_pipeline.domain.market import Session
@@ -125,18 +124,19 @@ def execute_roll(
     views: RollViews,
     rules: ExitOrderRules,
 ) -> str:
-    """Begin a position's roll or carry it on by one step; give the saga's state, or why there is none.
+    """Begin a position's roll or carry it on by one step; give why none was begun, else "".
 
-    Each step is stored before it is acted on, and both follow from the stored state and the ledger's
-    orders alone, so a step repeated after a crash sends nothing twice.
+    A refusal sends and stores nothing. Each step is stored before it is acted on, and both follow from
+    the stored state and the ledger's orders alone, so a step repeated after a crash sends nothing twice.
     """
     ledger = desk.store.ledger(desk.account)
     position = ledger.positions[position.id]
     roll = next((r for r in ledger.rolls.values() if r.is_live and r.position_id == position.id), None)
     if roll is None:
-        roll = _begin_roll(position, desk=desk, now=now, session=session, views=views)
-    if roll is None:
-        return "refused"
+        begun = _begin_roll(position, desk=desk, now=now, session=session, views=views)
+        if isinstance(begun, NoSuccessor):
+            return begun.reason
+        roll = begun
     facts = roll_saga.facts_of(roll, position, desk.store.ledger(desk.account))
     state = RollState(roll.state)
     plan: RollPlan | NoSuccessor | None = None
@@ -152,7 +152,7 @@ def execute_roll(
         _send_close(roll, position, quote.bid if quote else None, desk=desk, now=now, rules=rules)
     elif step.act is not RollAct.NOTHING and isinstance(plan, RollPlan):
         _send_successor(plan, roll, position, desk=desk, now=now, session=session)
-    return step.state.value
+    return ""
 
 
 def _send_successor(
@@ -165,7 +165,7 @@ def _send_successor(
 
 def _begin_roll(
     position: Position, *, desk: Desk, now: datetime, session: Session, views: RollViews
-) -> Roll | None:
+) -> Roll | NoSuccessor:
     ledger = desk.store.ledger(desk.account)
     view = views(position, now=now, session=session)
     attempt = 1 + sum(roll.position_id == position.id for roll in ledger.rolls.values())
@@ -173,10 +173,7 @@ def _begin_roll(
     cause = roll_saga.cause_of(roll_id, ledger, desk.store.database_id, two_leg=view.two_leg)
     plan = plan_roll(position, position.qty, view, cause, now=now)
     if isinstance(plan, NoSuccessor) or not roll_saga.is_allowed(plan):
-        reason = roll_saga.refusal_of(plan)
-        refused = e.RollRefused(position_id=position.id, session=session.date, reason=reason)
-        desk.store.commit(desk.account, [refused], at=now)
-        return None
+        return NoSuccessor(reason=roll_saga.refusal_of(plan))
     planned = roll_saga.planned(position, roll_id, plan, two_leg=view.two_leg)
     return desk.store.commit(desk.account, [planned], at=now).rolls[roll_id]
 

@@ -1,41 +1,25 @@
-"""Which positions may be judged: those whose contract is still the one the broker holds. Shell."""
+"""Which positions may be judged: those whose contract is still the one the broker holds. Pure."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
 
-from ops_pipeline.domain import events as e
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import Failed
-from ops_pipeline.domain.units import AccountId
-from ops_pipeline.ports import LedgerStore, MarketData
 
 
 def await_splits(
-    positions: Sequence[Position],
-    *,
-    account: AccountId,
-    session: date,
-    market: MarketData,
-    store: LedgerStore,
+    positions: Sequence[Position], *, unbooked: Callable[[Position], int]
 ) -> tuple[list[Position], list[Failed]]:
-    """Divide positions into those to be judged in `session` and those whose split is not booked yet.
+    """Divide positions into those to be judged and those with a split that is not booked yet.
 
     From a split's open on the old symbol may name another contract, so its price says nothing about the
-    position; the broker would refuse to sell it too.
+    position; the broker would refuse to sell it too. `unbooked` counts a position's such splits.
     """
     ready: list[Position] = []
     waiting: list[Failed] = []
     for position in positions:
-        ticker = position.contract.underlying
-        since = position.entry_session + timedelta(days=1)
-        splits = market.splits(ticker, first=since, last=session)
-        if splits and len(splits) > _booked(store, account, position):
+        if unbooked(position) > 0:
+            ticker = position.contract.underlying
             waiting.append(Failed(item=position.id, error=f"split of {ticker} is not booked yet"))
         else:
             ready.append(position)
     return ready, waiting
-
-
-def _booked(store: LedgerStore, account: AccountId, position: Position) -> int:
-    events = store.events(account, key=position.id)
-    return sum(isinstance(event.body, e.ContractsAdjusted) for event in events)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
@@ -20,6 +21,7 @@ from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionK
 from ops_pipeline.stages.position_manager.exit_orders import Exit, reason_of, working_exits
 from ops_pipeline.stages.position_manager.held import await_splits
 from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory
+from ops_pipeline.stages.position_manager.next_look import next_look
 from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, escalated, sample_of
 
 _SAMPLE_S = 60
@@ -38,7 +40,7 @@ class ManagerPorts:
     """One account's positions: its desk, the market, and what marks were seen before.
 
     `memory` and `sampled` live as long as the process; a new one recalls them from the ledger. So does
-    `roll_refused`, when a position's roll was last refused; a new process plans it at once.
+    `roll_refused`, when and why a position's roll was last refused; a new process plans it at once.
     `next_read_s` gives the seconds to the next read of the market.
     """
 
@@ -48,7 +50,7 @@ class ManagerPorts:
     snapshots: SnapshotStore
     memory: dict[PositionId, MarkMemory]
     sampled: dict[PositionId, datetime]
-    roll_refused: dict[PositionId, datetime]
+    roll_refused: dict[PositionId, tuple[datetime, e.RollRefused]]
     next_read_s: float
     roller: "Roller"
 
@@ -57,7 +59,7 @@ class Roller(Protocol):
     """Carries a roll on by one step."""
 
     def __call__(self, position: Position, *, now: datetime, session: Session) -> str:
-        """Plan or continue the roll of `position`; give what came of it."""
+        """Plan or continue the roll of `position`; give why none was begun, else ""."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +116,11 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
     if session is None or not (held or emptied) or not session.open_at <= now <= session.close_at:
         return StepReport(stage="position_manager", now=now, account=desk.account)
     # gather
-    ready, failed = await_splits(
-        held, account=desk.account, session=session.date, market=ports.market, store=desk.store
-    )
+    ready, failed = await_splits(held, unbooked=lambda position: _unbooked_splits(position, session, ports))
     quotes = ports.market.quotes([position.contract.occ for position in ready], now=now)
     sent = 0
     samples: list[PositionMark] = []
+    again: list[datetime | None] = []
     for position in ready:
         try:
             watched = watch(position, quotes, now=now, session=session, ports=ports, rules=rules)
@@ -127,6 +128,7 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
             outcome = _apply(watched, now=now, session=session, ports=ports, rules=rules)
             sent += outcome.sent
             failed += [*outcome.failed, *escalated(watched, rules.exits(watched.position))]
+            again.append(_next_look(watched, now, ports, rules))
         except (BrokerUnavailable, ValueError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
     for position in emptied:
@@ -143,6 +145,27 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
         read=len(held),
         sent=sent,
         failed=tuple(failed),
+        again_at=min((at for at in again if at is not None), default=None),
+    )
+
+
+def _unbooked_splits(position: Position, session: Session, ports: ManagerPorts) -> int:
+    since = position.entry_session + timedelta(days=1)
+    splits = ports.market.splits(position.contract.underlying, first=since, last=session.date)
+    if not splits:
+        return 0
+    events = ports.desk.store.events(ports.desk.account, key=position.id)
+    return len(splits) - sum(isinstance(event.body, e.ContractsAdjusted) for event in events)
+
+
+def _next_look(watched: Watched, now: datetime, ports: ManagerPorts, rules: ManagerRules) -> datetime | None:
+    return next_look(
+        watched,
+        ports.desk.store.ledger(ports.desk.account),
+        now=now,
+        quotes=rules.quotes,
+        exits=rules.exits(watched.position),
+        orders=rules.orders,
     )
 
 
@@ -215,8 +238,8 @@ def _roll_waits(
     """
     if position.contract.adjusted or session.minutes_after_open(now) < rules.roll.after_open_minutes:
         return True
-    refused_at = ports.roll_refused.get(position.id)
-    if refused_at is not None and now - refused_at < timedelta(minutes=rules.roll.retry_minutes):
+    refused = ports.roll_refused.get(position.id)
+    if refused is not None and now - refused[0] < timedelta(minutes=rules.roll.retry_minutes):
         return True
     return any(
         roll.position_id == position.id and not roll.is_live and roll.updated_at >= session.open_at
@@ -265,9 +288,9 @@ def _apply(
         case ExitActionKind.SEND if action.decision is not None:
             return _send(watched, action.decision, now=now, session=session, desk=desk, rules=rules)
         case ExitActionKind.ROLL:
-            ports.roller(position, now=now, session=session)
-            if not _is_rolling(position, desk):
-                ports.roll_refused[position.id] = now
+            refusal = ports.roller(position, now=now, session=session)
+            if refusal:
+                _note_refusal(position, refusal, now=now, session=session, ports=ports)
         case ExitActionKind.CANCEL | ExitActionKind.WAIT:
             if action.kind is ExitActionKind.CANCEL:
                 free = exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
@@ -280,6 +303,17 @@ def _apply(
         case _:
             pass
     return Outcome()
+
+
+def _note_refusal(
+    position: Position, reason: str, *, now: datetime, session: Session, ports: ManagerPorts
+) -> None:
+    """Remember when a roll was refused; store why, unless the session's last refusal said the same."""
+    refused = e.RollRefused(position_id=position.id, session=session.date, reason=reason)
+    last = ports.roll_refused.get(position.id)
+    ports.roll_refused[position.id] = (now, refused)
+    if last is None or last[1] != refused:
+        ports.desk.store.commit(ports.desk.account, [refused], at=now)
 
 
 def _follow_up(

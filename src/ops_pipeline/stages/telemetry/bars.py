@@ -1,9 +1,9 @@
-"""Completeness of bars: what to keep, what is missing, and a session's daily bar. Pure."""
+"""Completeness of bars: what to keep and what is missing. Pure."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from ops_pipeline.domain.instruments import Split
 from ops_pipeline.domain.market import Bar, Interval, Session
@@ -57,59 +57,19 @@ def fault_of_bar(bar: Bar, session: Session) -> str | None:
     return None
 
 
-def calculate_session_bar(minutes: Sequence[Bar], *, session: Session, now: datetime) -> Bar | None:
-    """Aggregate a session's minute bars to its daily bar, usable from the close.
-
-    `minutes` may hold other sessions too, oldest first. None before the close and without minutes of
-    `session`; volume is None where any minute's is unknown.
-    """
-    own = [bar for bar in minutes if bar.session == session.date and bar.end_at <= session.close_at]
-    if now < session.close_at or not own:
-        return None
-    volumes = [bar.volume for bar in own if bar.volume is not None]
-    return Bar(
-        ticker=own[0].ticker,
-        interval=Interval.DAY,
-        session=session.date,
-        end_at=session.close_at,
-        open=own[0].open,
-        high=max(bar.high for bar in own),
-        low=min(bar.low for bar in own),
-        close=own[-1].close,
-        volume=sum(volumes) if len(volumes) == len(own) else None,
-    )
-
-
-def missing_minutes(bars: Sequence[Bar], *, session: Session, now: datetime) -> tuple[datetime, ...]:
-    """List the ends of minutes of `session` complete by `now` that have no bar, oldest first."""
+def missing_minutes(bars: Sequence[Bar], *, after: datetime) -> tuple[datetime, ...]:
+    """List the ends of the minutes between `after` and the newest of `bars` that have none, oldest first."""
     present = {bar.end_at for bar in bars}
-    complete = int((min(now, session.close_at) - session.open_at) / MINUTE)
-    ends = (session.open_at + MINUTE * count for count in range(1, complete + 1))
+    complete = (max(present) - after) // MINUTE if present else 0
+    ends = (after + MINUTE * count for count in range(1, complete + 1))
     return tuple(end for end in ends if end not in present)
 
 
-def missing_sessions(bars: Sequence[Bar], sessions: Sequence[Session]) -> tuple[date, ...]:
-    """List the dates of `sessions` without a daily bar, in the order of `sessions`."""
-    present = {bar.session for bar in bars}
-    return tuple(session.date for session in sessions if session.date not in present)
+def is_stale(last_end_at: datetime | None, *, session: Session, now: datetime) -> bool:
+    """Tell whether the newest minute bar is more than two intervals old while the session runs.
 
-
-def is_stale(
-    last_end_at: datetime | None,
-    *,
-    interval: Interval,
-    session: Session,
-    now: datetime,
-    previous: Session | None = None,
-) -> bool:
-    """Tell whether the newest bar is older than it may be while `session` runs.
-
-    Minute bars: more than two intervals behind `now`, counted from the open so that the first minutes
-    never alarm, and only while the session runs. Daily bars: older than the close of the session
-    `previous`, where that is given.
+    Counted from the open, so that the first minutes never alarm.
     """
-    if interval is Interval.DAY:
-        return last_end_at is None or (previous is not None and last_end_at < previous.close_at)
     if not session.open_at <= now <= session.close_at:
         return False
     newest = session.open_at if last_end_at is None else max(last_end_at, session.open_at)

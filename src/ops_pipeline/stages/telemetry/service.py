@@ -1,14 +1,14 @@
 """Stores complete bars and the IV readings of every watched symbol. Shell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from statistics import median
 
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, QuoteRules, Session
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.ports import Calendar, MarketData, TelemetryStore
-from ops_pipeline.stages.telemetry.bars import select_complete_bars
+from ops_pipeline.stages.telemetry.bars import is_stale, missing_minutes, select_complete_bars
 from ops_pipeline.stages.telemetry.completion import complete_chain
 from ops_pipeline.stages.telemetry.iv import is_reading_due, read_thirty_day_iv
 
@@ -20,6 +20,8 @@ _YEAR_SESSIONS = 252
 # up to five weeks apart.
 _IV_WINDOWS = ((21, 42), (5, 66))
 _NEAR_MONEY_BP = 500
+# So many missing bars a report names; it counts all.
+_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +42,22 @@ class TelemetryPorts:
 
 
 def run_once(now: datetime, ports: TelemetryPorts, rules: QuoteRules) -> StepReport:
-    """Fetch bars since the last stored ones, and the chain readings that are due."""
+    """Fetch bars since the last stored ones, and the chain readings that are due.
+
+    `refused` counts the bars that should be there and are not; `detail` names them.
+    """
     session = ports.calendar.session_at(now)
     if session is None or now < session.open_at:
         return StepReport(stage="telemetry", now=now)
     bars: list[Bar] = []
     readings: list[IvReading] = []
     failed: list[Failed] = []
+    missing: list[str] = []
     for symbol in ports.symbols:
-        fresh, refused = _bars(symbol, now=now, session=session, ports=ports)
-        bars += fresh
-        failed += [Failed(item=symbol, error=reason) for reason in refused]
+        fetched = _bars(symbol, now=now, session=session, ports=ports)
+        bars += fetched.kept
+        failed += [Failed(item=symbol, error=reason) for reason in fetched.refused]
+        missing += [f"{symbol} {gap}" for gap in fetched.missing]
         readings += _readings(symbol, now=now, session=session, ports=ports, rules=rules)
     if bars:
         ports.store.add_bars(bars)
@@ -61,29 +68,49 @@ def run_once(now: datetime, ports: TelemetryPorts, rules: QuoteRules) -> StepRep
         now=now,
         read=len(bars) + len(readings),
         decided=len(readings),
+        refused=len(missing),
         failed=tuple(failed),
+        detail=_listed(missing),
     )
 
 
-def _bars(
-    symbol: str, *, now: datetime, session: Session, ports: TelemetryPorts
-) -> tuple[list[Bar], list[str]]:
-    kept: list[Bar] = []
-    refused: list[str] = []
+@dataclass(slots=True)
+class _Fetched:
+    """A symbol's bars to store, what was wrong with others, and what should be there and is not."""
+
+    kept: list[Bar] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def _listed(missing: Sequence[str]) -> str:
+    """Name the first few."""
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    return ("no bar: " + ", ".join(missing[:_NAMED]) + more) if missing else ""
+
+
+def _bars(symbol: str, *, now: datetime, session: Session, ports: TelemetryPorts) -> _Fetched:
+    found = _Fetched()
     last_day = ports.store.last_bar_at(symbol, Interval.DAY)
     before = ports.calendar.previous(session.date)
     if last_day is None or last_day < before.close_at:
         after = last_day or now - _DAILY_HISTORY
-        kept += ports.market.bars(symbol, interval=Interval.DAY, after=after, now=now)
+        days = ports.market.bars(symbol, interval=Interval.DAY, after=after, now=now)
+        found.kept += days
+        if not any(bar.session == before.date for bar in days):
+            found.missing.append(f"of {before.date}")
     if ports.minutes:
         last = ports.store.last_bar_at(symbol, Interval.MINUTE)
         after = max(last or session.open_at, session.open_at)
         if now - after >= timedelta(minutes=1):
             fetched = ports.market.bars(symbol, interval=Interval.MINUTE, after=after, now=now)
             sound, wrong = select_complete_bars(fetched, session=session, now=now)
-            kept += sound
-            refused += [bar.reason for bar in wrong]
-    return kept, refused
+            found.kept += sound
+            found.refused += [bar.reason for bar in wrong]
+            found.missing += [f"at {end:%H:%M} UTC" for end in missing_minutes(sound, after=after)]
+            if is_stale(sound[-1].end_at if sound else last, session=session, now=now):
+                found.missing.append(f"since {after:%H:%M} UTC")
+    return found
 
 
 def _readings(

@@ -1,0 +1,37 @@
+"""The kinds of fault that a network, a broker and a host can do to a process. Pure."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What goes wrong with one call, one order, or the process itself (RELIABILITY 2.1-2.5)."""
+
+    LOST_REQUEST = "lost request"
+    LOST_RESPONSE = "lost response"
+    GATEWAY_TIMEOUT = "504 after accept"
+    LATE_REQUEST = "late request"
+    VERY_LATE_REQUEST = "very late request"
+    RATE_LIMITED = "429"
+    SERVER_ERROR = "5xx before accept"
+    UNPARSABLE = "unparsable 200"
+    DUPLICATE_ID = "422 duplicate id"
+    REJECTED = "definitive reject"
+    REJECTED_YET_TAKEN = "rejected yet taken"
+    INSUFFICIENT = "insufficient quantity"
+    STUCK = "stuck order"
+    CANCEL_LOST = "cancel lost"
+    CANCEL_FAILED = "cancel failed"
+    FILL_DURING_CANCEL = "fill during cancel"
+    READ_FAILED = "read failed"
+    EMPTY_LIST = "empty list"
+    SKEWED_ORDERS = "orders behind"
+    SKEWED_POSITIONS = "positions behind"
+    LATE_FILL = "late fill"
+    DUPLICATED_FILL = "duplicated fill"
+    REORDERED_FILLS = "reordered fills"
+    PARTIAL_FILL = "partial fill"
+    MANUAL_SALE = "manual sale"
+    FOREIGN_ORDER = "foreign instance's order"
+    CRASH = "process crash"
+    ZOMBIE = "zombie"
+    CLOCK_JUMP = "clock jump"

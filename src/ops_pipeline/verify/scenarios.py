@@ -1,0 +1,10 @@
+"""Every scenario by name. Pure."""
+
+from collections.abc import Mapping
+
+from ops_pipeline.verify.scenario import Scenario
+from ops_pipeline.verify.scenarios_entry import ENTRIES
+from ops_pipeline.verify.scenarios_exit import EXITS
+from ops_pipeline.verify.scenarios_life import LIVES
+
+SCENARIOS: Mapping[str, Scenario] = {scenario.__name__: scenario for scenario in (*ENTRIES, *EXITS, *LIVES)}
