@@ -219,16 +219,19 @@ def _p8_peak_and_stop_only_rise(case: Case) -> Complaints:
 
 
 def _p9_tiers_once(case: Case) -> Complaints:
-    sold: Counter[tuple[str, str]] = Counter()
+    """Judge the ladder: half by the first level, three quarters by both, whole contracts rounded down."""
+    first: Counter[str] = Counter()
+    both: Counter[str] = Counter()
     for order in case.ledger.orders.values():
         if order.intent.purpose is Purpose.TIER:
-            sold[order.intent.position_id, order.intent.key] += order.booked
+            both[order.intent.position_id] += order.booked
+            if order.intent.key.endswith("+1"):
+                first[order.intent.position_id] += order.booked
     found = []
-    for (position_id, key), qty in sold.items():
+    for position_id, qty in both.items():
         original = _position(case, position_id).original_qty
-        most = max(1, original // 2)
-        if qty > most:
-            found.append(f"{key} sold {qty} of {original}")
+        if first[position_id] > original // 2 or qty > original * 3 // 4:
+            found.append(f"{position_id} sold {first[position_id]} and {qty} of {original}")
     return found
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from ops_pipeline.verify.scenario import Scenario
+from ops_pipeline.verify.scenarios_crowd import CROWDS
 from ops_pipeline.verify.scenarios_entry import ENTRIES
 from ops_pipeline.verify.scenarios_exit import EXITS
 from ops_pipeline.verify.scenarios_life import LIVES
 
-SCENARIOS: Mapping[str, Scenario] = {scenario.__name__: scenario for scenario in (*ENTRIES, *EXITS, *LIVES)}
+_ALL = (*ENTRIES, *EXITS, *LIVES, *CROWDS)
+SCENARIOS: Mapping[str, Scenario] = {scenario.__name__: scenario for scenario in _ALL}
