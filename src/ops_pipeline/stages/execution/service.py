@@ -65,17 +65,17 @@ def recover(now: datetime, ports: ExecutionPorts) -> None:
 def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
     """Book what happened, observe orders, compare positions, carry entries on.
 
-    A failed read changes nothing.
+    A failed read changes nothing, and keeps no exit from being sent again.
     """
     desk = ports.desk
     read = sent = 0
     failed: tuple[Failed, ...] = ()
     try:
-        sent = _resend_exits(now, desk)
         read = _reconcile(now, desk)
-        sent += _keep_up(now, ports)
+        sent = _keep_up(now, ports)
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
+        sent = _resend_exits(now, desk)
     desk.store.commit(desk.account, _completed(now, ports), at=now)
     ledger = desk.store.ledger(desk.account)
     unknown = sum(o.state is OrderState.UNKNOWN for o in ledger.live_orders)
@@ -108,7 +108,7 @@ def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts, *, failed: b
 
 
 def _resend_exits(now: datetime, desk: Desk) -> int:
-    """Send the exits again that are known not to be at the broker: that needs no read, which may fail."""
+    """Send the exits again that are known not to be at the broker: that waits for no read."""
     due = [
         order
         for order in desk.store.ledger(desk.account).live_orders
