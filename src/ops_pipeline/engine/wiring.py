@@ -304,7 +304,10 @@ class Wiring:
         if self._reconcile_is_due(now, owner):
             before = self.pulse(now, account)
         report = position_manager.run_once(now, self.manager_ports(owner, now), self.manager_rules(owner))
-        return report if report.read or report.failed else before
+        if not (report.read or report.failed):
+            return before
+        wishes = [at for at in (before.again_at, report.again_at) if at is not None]
+        return replace(report, again_at=min(wishes, default=None))
 
     def _reconcile_is_due(self, now: datetime, account: AccountId) -> bool:
         """Tell whether the broker is to be asked: at once while orders live, else at the idle pace."""

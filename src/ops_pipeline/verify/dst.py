@@ -10,7 +10,6 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from ops_pipeline.domain import events as e
 from ops_pipeline.domain.units import Occ
 from ops_pipeline.verify import edges
 from ops_pipeline.verify.crash import open_lab, run_on, told
@@ -22,6 +21,7 @@ from ops_pipeline.verify.network import FaultyNetwork, Storm
 from ops_pipeline.verify.parallel import spread
 from ops_pipeline.verify.scenarios import SCENARIOS
 from ops_pipeline.verify.terms import LabBook
+from ops_pipeline.verify.waits import Wait, waits_of
 
 # Faults of calls, in parts per thousand, and of the host, per point or step.
 _RATE = (20, 300)
@@ -75,7 +75,7 @@ class Weather(Fuse):
         drawn = self._random.randrange(1_000)
         if drawn < self._jumps:
             self._fired[Kind.CLOCK_JUMP] += 1
-            lab.clock.move_to(now + timedelta(seconds=self._random.randint(*_JUMP_S)))
+            lab.be_off(timedelta(seconds=self._random.randint(*_JUMP_S)), "host suspended")
         elif drawn < self._jumps + self._others:
             self._somebody(lab)
 
@@ -98,39 +98,41 @@ class Weather(Fuse):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one seed came to; `latencies` are seconds from an exit's decision to its acceptance."""
+    """What one seed came to; `waits` are those of its exits for the broker."""
 
     seed: int
     scenario: str
     objections: tuple[str, ...]
     fired: dict[Kind, int]
     hits: dict[str, int]
-    latencies: tuple[float, ...]
+    waits: tuple[Wait, ...]
     trace: str
 
 
-def run_seed(book: LabBook, seed: int) -> Run:
-    """Run a seed's scenario in its weather to rest, and judge it."""
+def run_seed(book: LabBook, seed: int, *, calm: bool = False) -> Run:
+    """Run a seed's scenario in its weather to rest, and judge it; `calm`: without any fault."""
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = _brewed(book, seed, Path(folder))
+        lab, name, fired, objections = _brewed(book, seed, Path(folder), calm=calm)
         run = Run(
             seed=seed,
             scenario=name,
             objections=tuple(objections),
             fired=dict(fired),
             hits=dict(_hits(lab)),
-            latencies=tuple(latencies(lab)),
+            waits=tuple(waits_of(lab)),
             trace=trace_of(lab),
         )
         lab.close()
     return run
 
 
-def _brewed(book: LabBook, seed: int, folder: Path) -> tuple[Lab, str, Counter[Kind], list[str]]:
+def _brewed(
+    book: LabBook, seed: int, folder: Path, *, calm: bool = False
+) -> tuple[Lab, str, Counter[Kind], list[str]]:
     random = Random(seed)
     name = random.choice(sorted(SCENARIOS))
     plan = SCENARIOS[name]()
-    until = plan.start + _STORM
+    until = plan.start if calm else plan.start + _STORM
     plan = replace(plan, end=max(plan.end, until) + _CALM)
     rate = random.randint(*_RATE)
     network = FaultyNetwork(
@@ -152,24 +154,6 @@ def _hits(lab: Lab) -> Counter[str]:
     for account in lab.accounts:
         hits += edges.count(edges.steps_of(lab.store.events(account)))
     return hits
-
-
-def latencies(lab: Lab) -> list[float]:
-    """Give the seconds from each latched exit decision to its first order's acceptance at the broker."""
-    found = []
-    for account in lab.accounts:
-        taken = {order.client_order_id: order.submitted_at for order in lab.oracles[account].accepted}
-        waiting: dict[str, datetime] = {}
-        for event in lab.store.events(account):
-            body = event.body
-            if isinstance(body, e.ExitDecided) and body.decision.latched:
-                waiting.setdefault(body.position_id, event.at)
-            elif isinstance(body, e.OrderIntended) and body.intent.position_id in waiting:
-                accepted_at = taken.get(body.intent.client_order_id)
-                if not body.intent.purpose.opens and accepted_at is not None:
-                    decided_at = waiting.pop(body.intent.position_id)
-                    found.append((accepted_at - decided_at).total_seconds())
-    return found
 
 
 def trace_of(lab: Lab) -> str:
@@ -194,7 +178,7 @@ def measure(bench: Bench, size: int) -> Result:
     bad = [run for run in runs if run.objections]
     rare = [kind.value for kind in Kind if fired[kind] < _LEAST_FIRINGS]
     missed = [name for name in edges.NAMES if hits[name] < _LEAST_HITS]
-    waits = sorted(wait for run in runs for wait in run.latencies)
+    waits = sorted(wait.seconds for run in runs for wait in run.waits if wait.accepted)
     whole = size < _LEAST_SEEDS or not (rare or missed)
     return Result(
         goal=GOAL.number,
@@ -231,11 +215,17 @@ def percentiles(ordered: Sequence[float]) -> dict[str, float]:
 
 def replay(bench: Bench, case: str) -> Told:
     """Run one seed again."""
+    return tell(bench.book, int(case))[0]
+
+
+def tell(book: LabBook, seed: int, *, calm: bool = False) -> tuple[Told, Sequence[Wait]]:
+    """Run a seed again; give what happened, what is objected to, and how long its exits waited."""
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = _brewed(bench.book, int(case), Path(folder))
+        lab, name, fired, objections = _brewed(book, seed, Path(folder), calm=calm)
         lines = [f"scenario {name}", *told(lab), f"fired {dict(fired)}"]
+        waits = waits_of(lab)
         lab.close()
-    return Told(lines, objections)
+    return Told(lines, objections), waits
 
 
 GOAL = Goal(

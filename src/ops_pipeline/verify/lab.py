@@ -53,6 +53,15 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which no process of ours ran, and why."""
+
+    since: datetime
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """One life of the program: everything in it is gone when it dies."""
 
@@ -81,6 +90,7 @@ class Lab:
     lives: int = field(init=False, default=0)
     signals: set[str] = field(init=False, default_factory=set)
     violations: list[Violation] = field(init=False, default_factory=list)
+    outages: list[Outage] = field(init=False, default_factory=list)
     _left: list[SqlStore] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -100,6 +110,12 @@ class Lab:
         for store in (self.store, *self._left):
             store.close()
 
+    def be_off(self, span: timedelta, why: str) -> None:
+        """Let time pass in which no process of ours runs."""
+        since = self.clock.now()
+        self.clock.move_to(since + span)
+        self.outages.append(Outage(since, since + span, why))
+
     def take_over(self) -> None:
         """Let another process take the accounts over while this one stands still in the middle of its work.
 
@@ -107,7 +123,7 @@ class Lab:
         """
         self.fuse.armed = False
         self._left.append(self.store)
-        self.clock.move_to(self.clock.now() + _LEASE_RUNS_OUT)
+        self.be_off(_LEASE_RUNS_OUT, "lease to run out")
         self.lives += 1
         self.store = self.open_store(f"{HOLDER}-{self.lives}")
         self.process = self.new_process(self.store)
@@ -140,7 +156,7 @@ class Lab:
                 self._begin()
                 return
             except Crash:
-                self.clock.move_to(self.clock.now() + self.restart_after())
+                self.be_off(self.restart_after(), "process dead")
 
     def _begin(self) -> None:
         """Open the accounts; a start that the broker does not answer is tried again in a second."""
@@ -186,7 +202,7 @@ class Lab:
             # A process that was taken over from has stopped itself; the new one goes on.
             self.judge_step()
         except Crash:
-            self.clock.move_to(self.clock.now() + self.restart_after())
+            self.be_off(self.restart_after(), "process dead")
             self.start()
             self._instant(pending)
         except Exception as error:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ops_pipeline.domain.accounts import BrokerPosition
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
 from ops_pipeline.domain.orders import (
     Accepted,
@@ -18,7 +19,7 @@ from ops_pipeline.domain.orders import (
     Unknown,
 )
 from ops_pipeline.domain.rules import ExecutionRules
-from ops_pipeline.domain.units import AccountId
+from ops_pipeline.domain.units import AccountId, format_usd
 from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore
 from ops_pipeline.stages.execution import reconcile
 from ops_pipeline.stages.execution.checks import before_send
@@ -112,6 +113,20 @@ def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Obse
     bodies = [*booked, *reconcile.observations(ledger, shown)]
     desk.store.commit(desk.account, bodies, at=now)
     return Observed(read=len(activities), shown=frozenset(order.client_order_id for order in shown))
+
+
+def holdings(desk: Desk) -> Sequence[BrokerPosition]:
+    """Read the broker's positions; an empty list is believed only of an account that is worth its cash.
+
+    Raises BrokerUnavailable where the two contradict each other (RELIABILITY E12).
+    """
+    rows = desk.broker.positions()
+    if not rows and desk.store.ledger(desk.account).held():
+        account = desk.broker.account()
+        if account.equity != account.cash:
+            worth = format_usd(account.equity - account.cash)
+            raise BrokerUnavailable(f"positions: expected contracts worth {worth}, was an empty list")
+    return rows
 
 
 def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:

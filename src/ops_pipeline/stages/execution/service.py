@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
@@ -15,7 +15,15 @@ from ops_pipeline.domain.rules import EntryRules
 from ops_pipeline.domain.units import Usd4
 from ops_pipeline.ports import BrokerUnavailable, MarketData
 from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
-from ops_pipeline.stages.execution.gateway import ACTIVITY_OVERLAP, Desk, cancel, observe, post, send
+from ops_pipeline.stages.execution.gateway import (
+    ACTIVITY_OVERLAP,
+    Desk,
+    cancel,
+    holdings,
+    observe,
+    post,
+    send,
+)
 
 # States in which the broker may hold something that the ledger has not booked yet.
 _IN_FLIGHT = (
@@ -57,7 +65,7 @@ def recover(now: datetime, ports: ExecutionPorts) -> None:
 def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
     """Book what happened, observe orders, compare positions, carry entries on.
 
-    A failed read changes nothing.
+    A failed read changes nothing, and keeps no exit from being sent again.
     """
     desk = ports.desk
     read = sent = 0
@@ -67,6 +75,7 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
         sent = _keep_up(now, ports)
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
+        sent = _resend_exits(now, desk)
     desk.store.commit(desk.account, _completed(now, ports), at=now)
     ledger = desk.store.ledger(desk.account)
     unknown = sum(o.state is OrderState.UNKNOWN for o in ledger.live_orders)
@@ -78,13 +87,15 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
         sent=sent,
         unknown=unknown,
         failed=failed,
-        again_at=_again_at(ledger, now, ports),
+        again_at=_again_at(ledger, now, ports, failed=bool(failed)),
     )
 
 
-def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts) -> datetime | None:
-    """Give when a live order wants to be looked at next, ahead of the usual pace."""
-    wishes = []
+def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts, *, failed: bool) -> datetime | None:
+    """Give when a live order wants to be looked at next, ahead of the usual pace; `failed`: a read did."""
+    wishes: list[datetime | None] = []
+    if failed and any(order.state in _IN_FLIGHT for order in ledger.live_orders):
+        wishes.append(now + timedelta(seconds=ports.desk.rules.not_found_gap_s))
     for order in ledger.live_orders:
         walks = order.intent.purpose in lifecycle.ENTRIES
         started_at = _started_at(ledger, order) if walks else order.created_at
@@ -94,6 +105,19 @@ def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts) -> datetime 
             )
         )
     return min((at for at in wishes if at is not None and at > now), default=None)
+
+
+def _resend_exits(now: datetime, desk: Desk) -> int:
+    """Send the exits again that are known not to be at the broker: that waits for no read."""
+    due = [
+        order
+        for order in desk.store.ledger(desk.account).live_orders
+        if not order.intent.purpose.opens
+        and lifecycle.upkeep(order, now=now, rules=desk.rules) is lifecycle.Upkeep.RESEND
+    ]
+    for order in due:
+        post(lifecycle.approve_resend(order), desk=desk, now=now)
+    return len(due)
 
 
 def _reconcile(now: datetime, desk: Desk) -> int:
@@ -106,7 +130,7 @@ def _reconcile(now: datetime, desk: Desk) -> int:
 
 
 def _compare(now: datetime, desk: Desk) -> None:
-    positions = desk.broker.positions()
+    positions = holdings(desk)
     ledger = desk.store.ledger(desk.account)
     found = reconcile.differences(ledger, positions)
     if found or ledger.breaks:

@@ -12,7 +12,7 @@ from ops_pipeline.domain.positions import ExitReason, Position
 from ops_pipeline.domain.rules import ExitOrderRules
 from ops_pipeline.domain.units import Contracts, Occ
 from ops_pipeline.stages.execution import lifecycle
-from ops_pipeline.stages.execution.gateway import Desk, cancel, observe, send
+from ops_pipeline.stages.execution.gateway import Desk, cancel, holdings, observe, send
 from ops_pipeline.stages.position_manager import roll_saga
 from ops_pipeline.stages.position_manager.exit_orders import (
     Exit,
@@ -98,7 +98,7 @@ def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:
 
 
 def _held(occ: Occ, desk: Desk) -> Contracts:
-    return sum(row.qty for row in desk.broker.positions() if row.symbol == occ)
+    return sum(row.qty for row in holdings(desk) if row.symbol == occ)
 
 
 def _send_sale(

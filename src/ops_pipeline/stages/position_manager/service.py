@@ -21,7 +21,7 @@ from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionK
 from ops_pipeline.stages.position_manager.exit_orders import Exit, reason_of, working_exits
 from ops_pipeline.stages.position_manager.held import await_splits
 from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory
-from ops_pipeline.stages.position_manager.next_look import next_look
+from ops_pipeline.stages.position_manager.next_look import BLOCKED, next_look
 from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, escalated, sample_of
 
 _SAMPLE_S = 60
@@ -131,6 +131,7 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
             again.append(_next_look(watched, now, ports, rules))
         except (BrokerUnavailable, ValueError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
+            again.append(now + BLOCKED)
     for position in emptied:
         try:
             ports.roller(position, now=now, session=session)
