@@ -47,7 +47,9 @@ class Outcome:
 
 def open_lab(plan: Plan, book: LabBook, folder: Path, fuse: Fuse, network: Network | None = None) -> Lab:
     """Build the laboratory of a plan, over its own network or another; nothing has happened yet."""
-    if network is None and plan.script:
+    if network is None and plan.network is not None:
+        network = plan.network()
+    elif network is None and plan.script:
         network = FaultyNetwork({account.id: Script(plan.script) for account in plan.accounts})
     terms = Terms(
         book=book,

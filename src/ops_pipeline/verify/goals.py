@@ -25,7 +25,10 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What was measured. `seeds` counts cases; `failures` say what failed and the command that replays it."""
+    """What was measured. `seeds` counts cases; `failures` say what failed and the command that replays it.
+
+    `table` lists the cases, where there are few enough for a person to read them.
+    """
 
     goal: str
     value: str
@@ -35,6 +38,7 @@ class Result:
     seconds: float
     failures: Sequence[str] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    table: Sequence[Mapping[str, Any]] = ()
 
     def row(self) -> dict[str, Any]:
         """Give the result as the one line of JSON."""
@@ -47,6 +51,7 @@ class Result:
             "seconds": round(self.seconds, 1),
             **({"failures": list(self.failures)} if self.failures else {}),
             **({"details": dict(self.details)} if self.details else {}),
+            **({"table": [dict(row) for row in self.table]} if self.table else {}),
         }
 
 

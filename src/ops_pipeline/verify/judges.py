@@ -2,17 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.orders import OrderState, Purpose, Side
 from ops_pipeline.domain.positions import Position
-from ops_pipeline.domain.units import AccountId
+from ops_pipeline.domain.units import AccountId, Occ
 from ops_pipeline.verify import edges
+from ops_pipeline.verify.heard import Heard
 
 _EXITS = (Purpose.EXIT, Purpose.TIER, Purpose.KILL, Purpose.ROLL_CLOSE, Purpose.ROLL)
 # X5: what backoff 1, 2, 5, 10, 30 s and repricing every 15 s can come to within a minute, with room.
@@ -37,7 +39,8 @@ class Violation:
 class Case:
     """One account at one instant: its ledger, its events, the truth, our prefix of order ids.
 
-    `quiet`: faults are over and everything has had its time.
+    `heard` is what the broker answered, `steps` the instants at which the process worked, `quote` the
+    market as it was.
     """
 
     account: AccountId
@@ -47,6 +50,9 @@ class Case:
     book: Book
     prefix: str
     signals: frozenset[str]
+    heard: Heard = field(default_factory=Heard)
+    steps: Sequence[datetime] = ()
+    quote: Callable[[Occ, datetime], OptionQuote | None] = lambda _occ, _at: None
 
 
 Complaints = list[str]

@@ -9,8 +9,9 @@ from pathlib import Path
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.adapters.store.lease import Leases
 from ops_pipeline.adapters.store.store import SqlStore
+from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.errors import StaleWriterError
+from ops_pipeline.domain.errors import LeaseHeldError, StaleWriterError
 from ops_pipeline.domain.events import ControlChanged
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.ledger import Ledger
@@ -26,11 +27,14 @@ from ops_pipeline.engine.wiring import Wiring
 from ops_pipeline.ports import Broker, BrokerUnavailable, Store
 from ops_pipeline.stages.classifier.tickers import build_universe
 from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, open_database
+from ops_pipeline.verify.evidence import ON_EVIDENCE
 from ops_pipeline.verify.fuse import Crash, Fuse, fused_broker, fused_store
+from ops_pipeline.verify.heard import Heard
 from ops_pipeline.verify.inputs import Silence, features_of, interval_of, profile_of, signal_of
 from ops_pipeline.verify.judges import AT_EACH_STEP, AT_REST, Case, Judge, Violation, judge
 from ops_pipeline.verify.market import calendar
 from ops_pipeline.verify.oracle import Oracle
+from ops_pipeline.verify.rulings import BY_THE_RULEBOOK
 from ops_pipeline.verify.tap import Tap, tapped
 from ops_pipeline.verify.terms import LabAccount, Terms
 
@@ -41,6 +45,7 @@ _AFTER_CLOSE = timedelta(minutes=10)
 _LEASE_RUNS_OUT = timedelta(seconds=16)
 _STEPS_BEFORE_IT_WAKES = 3
 _HOPELESS = 50
+_WHOLE: tuple[tuple[str, Judge], ...] = (*AT_REST, *ON_EVIDENCE, *BY_THE_RULEBOOK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,8 @@ class Lab:
     signals: set[str] = field(init=False, default_factory=set)
     violations: list[Violation] = field(init=False, default_factory=list)
     outages: list[Outage] = field(init=False, default_factory=list)
+    heard: dict[AccountId, Heard] = field(init=False)
+    steps: list[datetime] = field(init=False, default_factory=list)
     _left: list[SqlStore] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -98,6 +105,7 @@ class Lab:
         terms = self.terms
         self.clock = SimulatedClock(terms.start)
         self.oracles = {account.id: self._oracle(account) for account in terms.accounts}
+        self.heard = {account.id: Heard() for account in terms.accounts}
         self.brokers = {
             account.id: self._tapped(account, terms.network.connect(account, self.oracles[account.id]))
             for account in terms.accounts
@@ -196,10 +204,11 @@ class Lab:
                     act.do(self)
                 pending.remove(act)
             self.terms.network.deliver(now)
+            self.steps.append(now)
             self.process.engine.run_due(now)
             self.judge_step()
-        except StaleWriterError:
-            # A process that was taken over from has stopped itself; the new one goes on.
+        except (StaleWriterError, LeaseHeldError):
+            # A process that was taken over from has stopped itself; the new one goes on, as soon as it may.
             self.judge_step()
         except Crash:
             self.be_off(self.restart_after(), "process dead")
@@ -224,19 +233,27 @@ class Lab:
             later.append(arrival)
         return min(later, default=None)
 
+    def look(self) -> None:
+        """Let every broker's market meet its orders now, whether or not anybody asks it."""
+        for oracle in self.oracles.values():
+            oracle.advance()
+
     def judge_step(self) -> None:
         """Judge what must hold at every instant."""
         self._judge(AT_EACH_STEP)
 
     def judge_rest(self) -> None:
         """Judge what must hold once everything has had its time."""
-        for oracle in self.oracles.values():
-            oracle.advance()
-        self._judge(AT_REST)
+        self.look()
+        self._judge(_WHOLE)
+        self.violations += [
+            Violation("O12", found.account, self.clock.now(), str(found))
+            for found in verify(self.store.database)
+        ]
 
     def _judge(self, judges: Sequence[tuple[str, Judge]]) -> None:
         for account in self.accounts:
-            self.violations += judge(self._case(account, whole=judges is AT_REST), judges)
+            self.violations += judge(self._case(account, whole=judges is _WHOLE), judges)
 
     def _case(self, account: AccountId, *, whole: bool) -> Case:
         return Case(
@@ -247,6 +264,9 @@ class Lab:
             book=self.oracles[account].book,
             prefix=f"op1{DATABASE_ID[:4]}-",
             signals=frozenset(self.signals),
+            heard=self.heard[account],
+            steps=self.steps,
+            quote=lambda occ, at: self.terms.market.quotes([occ], now=at).get(occ),
         )
 
     def _tapped(self, account: LabAccount, broker: Broker) -> Broker:
@@ -256,6 +276,9 @@ class Lab:
             ledger=lambda: self.ledger(account.id),
             now=self.clock.now,
             tell=self.violations.append,
+            heard=self.heard[account.id],
+            market=self.terms.market,
+            truth=self.oracles[account.id],
         )
         return tapped(tap)
 

@@ -14,7 +14,7 @@ from ops_pipeline.engine.adoption import Holding
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Act, Lab
 from ops_pipeline.verify.market import LabMarket, at
-from ops_pipeline.verify.terms import NOTHING_BY_CHANCE, LabAccount
+from ops_pipeline.verify.terms import NOTHING_BY_CHANCE, LabAccount, Network
 
 LARGE = LabAccount(id=AccountId("large"), cash=to_usd4("121000"), options_level=2)
 PAIR = LabAccount(id=AccountId("pair"), cash=to_usd4("240000"), options_level=3)
@@ -33,7 +33,8 @@ HELD = 4
 class Plan:
     """One scenario as it is run. `end`: by then everything has had its time; `complaints` judge the end.
 
-    `script` names faults of calls in order, by call; what is not named goes right. Nothing happens from
+    `script` names faults of calls in order, by call; what is not named goes right. `network` makes
+    another way to the brokers. Nothing happens from
     `idle_from` to `idle_until`: the program is off. Judges in `tolerated` are not asked.
     """
 
@@ -44,6 +45,7 @@ class Plan:
     accounts: Sequence[LabAccount] = (LARGE,)
     match: MatchRules = NOTHING_BY_CHANCE
     script: Mapping[str, Sequence[Kind]] = field(default_factory=dict)
+    network: Callable[[], Network] | None = None
     complaints: Callable[[Lab], Sequence[str]] = lambda _: ()
     idle_from: datetime | None = None
     idle_until: datetime | None = None

@@ -1,22 +1,35 @@
 """Listens on the wire: judges each order by what stood in the ledger when it was sent. Shell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
 from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.orders import Approved, Order, OrderIntent, Purpose, Side, SubmitOutcome
-from ops_pipeline.domain.units import AccountId
-from ops_pipeline.ports import Broker
+from ops_pipeline.domain.orders import (
+    Approved,
+    BrokerOrder,
+    Order,
+    OrderIntent,
+    Purpose,
+    Side,
+    SubmitOutcome,
+)
+from ops_pipeline.domain.units import AccountId, ClientOrderId
+from ops_pipeline.ports import Broker, MarketData
 from ops_pipeline.stages.execution.lifecycle import body_hash
+from ops_pipeline.verify.heard import Heard
 from ops_pipeline.verify.judges import Violation
+from ops_pipeline.verify.limits import Sent, over_limits
+from ops_pipeline.verify.oracle import Oracle
 
 _PAIR = (Side.SELL_TO_CLOSE, Side.BUY_TO_OPEN)
+# The only two words there are, as the venue spells them.
+_WORDS = ("buy_to_open", "sell_to_close")
 
 
 class Tap:
-    """A broker that is listened to; what it hears goes to `tell`."""
+    """A broker that is listened to; what it hears goes to `tell` and `heard`."""
 
     def __init__(
         self,
@@ -26,6 +39,9 @@ class Tap:
         ledger: Callable[[], Ledger],
         now: Callable[[], datetime],
         tell: Callable[[Violation], None],
+        heard: Heard,
+        market: MarketData,
+        truth: Oracle,
     ) -> None:
         """Listen between the process and `broker`; `ledger` gives what is committed."""
         self._broker = broker
@@ -33,8 +49,10 @@ class Tap:
         self._ledger = ledger
         self._now = now
         self._tell = tell
+        self._heard = heard
+        self._market = market
+        self._truth = truth
         self._bodies: dict[str, str] = {}
-        self.sent = 0
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._broker, name)
@@ -43,29 +61,56 @@ class Tap:
 
     def submit(self, order: Approved) -> SubmitOutcome:
         """Judge, then pass on."""
-        self.sent += 1
-        ledger = self._ledger()
-        for name, detail in self._objections(order.intent, ledger):
-            self._tell(Violation(name, self._account, self._now(), detail))
-        return self._broker.submit(order)
+        ledger, intent = self._ledger(), order.intent
+        for name, detail in [*self._objections(intent, ledger), *over_limits(self._sent(intent, ledger))]:
+            self._tell(Violation(name, self._account, self._now(), f"{intent.client_order_id} {detail}"))
+        outcome = self._broker.submit(order)
+        self._heard.answers[intent.client_order_id].append(type(outcome).__name__.lower())
+        return outcome
+
+    def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
+        """Pass on, and note what was not found."""
+        found = self._broker.order(client_order_id)
+        if found is None:
+            self._heard.absent.add((client_order_id, self._now()))
+        return found
+
+    def positions(self) -> Sequence[BrokerPosition]:
+        """Pass on, and note what was shown."""
+        rows = self._broker.positions()
+        self._heard.positions[self._now()].append({row.symbol: row.qty for row in rows})
+        return rows
+
+    def _sent(self, intent: OrderIntent, ledger: Ledger) -> Sent:
+        truth, now = self._truth.account(), self._now()
+        known = ledger.orders.get(intent.client_order_id)
+        return Sent(
+            intent=intent,
+            first=known is not None and known.attempt <= 1,
+            ledger=ledger,
+            truth=truth,
+            book=self._truth.book,
+            quote=self._market.quotes([intent.occ], now=now).get(intent.occ),
+        )
 
     def _objections(self, intent: OrderIntent, ledger: Ledger) -> list[tuple[str, str]]:
         found = []
         known = ledger.orders.get(intent.client_order_id)
         sent = body_hash(intent)
         if known is None or not known.attempt or known.body_hash != sent:
-            found.append(("O2", f"{intent.client_order_id} sent without its SENDING"))
+            found.append(("O2", "sent without its SENDING"))
         if self._bodies.setdefault(intent.client_order_id, sent) != sent:
-            found.append(("O3", f"{intent.client_order_id} sent with another body"))
+            found.append(("O3", "sent with another body"))
         sides = tuple(leg.side for leg in intent.legs)
         single = Side.BUY_TO_OPEN if intent.purpose.opens else Side.SELL_TO_CLOSE
-        if sides != (_PAIR if intent.purpose is Purpose.ROLL else (single,)):
-            found.append(("P2", f"{intent.client_order_id} sent as {sides}"))
+        wanted = _PAIR if intent.purpose is Purpose.ROLL else (single,)
+        if sides != wanted or any(side.value not in _WORDS for side in sides):
+            found.append(("P2", f"sent as {sides}"))
         most = ControlLevel.NORMAL if intent.purpose.opens else ControlLevel.FLATTEN
         if ledger.control > most:
-            found.append(("K1", f"{intent.client_order_id} sent at {ledger.control.name}"))
+            found.append(("K1", f"sent at {ledger.control.name}"))
         if known is not None and intent.purpose.opens and _is_broken(known, ledger):
-            found.append(("R2", f"{intent.client_order_id} sent in face of {sorted(ledger.breaks)}"))
+            found.append(("R2", f"sent in face of {sorted(ledger.breaks)}"))
         return found
 
 

@@ -126,7 +126,10 @@ def _report(results: list["Result"], *, as_json: bool) -> None:
         for result in results:
             typer.echo(json.dumps(result.row()))
     else:
-        rows = [{**result.row(), "failures": "", "details": ""} for result in results]
+        for result in results:
+            if result.table:
+                shared.print_rows(result.table, title=result.goal, as_json=False)
+        rows = [{**result.row(), "failures": "", "details": "", "table": ""} for result in results]
         shared.print_rows(rows, title="reliability goals", as_json=False)
         for result in results:
             for failure in result.failures:

@@ -97,11 +97,20 @@ class Bench:
         """Give what a gate says of a case."""
         alone = gate in _OF_ACCOUNT or (case.candidate.offer is None and gate in _OF_ACCOUNT_WITHOUT_OFFER)
         if not alone or case.account is not self._account or case.rules is not self._rules:
-            return gate(case)
+            return _answer(gate, case)
         known = self._known.get(gate)
         if known is None:
-            known = self._known[gate] = gate(case)
+            known = self._known[gate] = _answer(gate, case)
         return known
+
+
+def _answer(gate: Gate, case: GateCase) -> GateResult:
+    """Ask a gate; one that fails on what it is shown refuses, and leaves the exits their process."""
+    try:
+        return gate(case)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the inputs, it is no approval
+        name = getattr(gate, "__name__", "gate")
+        return GateResult(name, False, f"{type(error).__name__}: {error}", "an answer")
 
 
 def evaluate(
@@ -141,9 +150,9 @@ def evaluate_roll(candidate: Candidate, context: GateContext, rules: DispatchRul
     case = GateCase(candidate, context.account, context.market, rules)
     contract = contract_gates(case)
     results = (
-        *(gate(case) for gate in ROLL_GATES),
+        *(_answer(gate, case) for gate in ROLL_GATES),
         *candidate.planned,
-        *(gate(case) for gate in ROLL_OFFER_GATES),
+        *(_answer(gate, case) for gate in ROLL_OFFER_GATES),
         *(result for result in contract if result.name not in _NOT_FOR_ROLLS),
     )
     return _verdict(candidate, results)

@@ -1,0 +1,158 @@
+"""Invariants of RELIABILITY 3.3 that hold the ledger against what its broker was heard to say. Pure."""
+
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+
+from ops_pipeline.domain import events as e
+from ops_pipeline.domain.orders import OrderState, Purpose
+from ops_pipeline.verify import edges
+from ops_pipeline.verify.judges import Case, Complaints, Judge
+
+# RELIABILITY 3.1 and 3.6, as the profile `default` has them.
+_QUARANTINE = timedelta(seconds=120)
+_SNAPSHOTS_APART = timedelta(seconds=15)
+_OWN_BUDGET = "request budget"
+_DONE = (OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED)
+_WALKS = (Purpose.ENTRY, Purpose.ROLL_OPEN)
+
+
+def _o11_answers_as_heard(case: Case) -> Complaints:
+    """Judge that what is recorded of a POST is what came back, in order; only a death loses an answer."""
+    recorded: dict[str, list[str]] = defaultdict(list)
+    for event in case.events:
+        if isinstance(event.body, e.OrderAnswered) and event.body.detail != _OWN_BUDGET:
+            recorded[event.body.client_order_id].append(event.body.outcome)
+    found = []
+    for order, outcomes in recorded.items():
+        heard = case.heard.answers.get(order, [])
+        rest = iter(heard)
+        if not all(outcome in rest for outcome in outcomes):
+            found.append(f"{order} recorded as {outcomes}, answered {heard}")
+    return found
+
+
+def _o11_absence_as_heard(case: Case) -> Complaints:
+    return [
+        f"{event.body.client_order_id} counted as not found at {event.at}, nobody said so"
+        for event in case.events
+        if isinstance(event.body, e.OrderNotFound)
+        and (event.body.client_order_id, event.at) not in case.heard.absent
+    ]
+
+
+def _o11_given_up_after_quarantine(case: Case) -> Complaints:
+    """Judge that an order that was sent is called NOT_PLACED no earlier than the quarantine allows."""
+    last_sent: dict[str, datetime] = {}
+    left = {id(step.event): step for step in edges.steps_of(case.events)}
+    found = []
+    for event in case.events:
+        if isinstance(event.body, e.OrderSending):
+            last_sent[event.body.client_order_id] = event.at
+        step = left.get(id(event))
+        if step is None or step.after != OrderState.NOT_PLACED or step.order not in last_sent:
+            continue
+        waited = event.at - last_sent[step.order]
+        if waited <= _QUARANTINE:
+            found.append(f"{step.order} given up {waited.total_seconds():g} s after it was sent")
+    return found
+
+
+def _o4_ended_means_booked(case: Case) -> Complaints:
+    """Judge that an order ends with every contract booked that its broker had said was filled."""
+    said: Counter[str] = Counter()
+    booked: dict[str, Counter[str]] = defaultdict(Counter)
+    left = {id(step.event): step for step in edges.steps_of(case.events)}
+    found = []
+    for event in case.events:
+        match event.body:
+            case (
+                e.OrderAnswered(client_order_id=order, cum=cum)
+                | e.OrderObserved(client_order_id=order, cum=cum)
+            ):
+                said[order] = max(said[order], cum)
+            case e.FillBooked(fill=fill):
+                booked[fill.client_order_id][fill.occ] += abs(fill.qty)
+            case _:
+                pass
+        step = left.get(id(event))
+        if step is None or step.after not in _DONE:
+            continue
+        legs = case.ledger.orders[step.order].intent.legs
+        least = min(booked[step.order][leg.occ] for leg in legs)
+        if least < said[step.order]:
+            found.append(f"{step.order} {step.after} with {least} booked of {said[step.order]}")
+    return found
+
+
+def _o1_no_more_than_wanted(case: Case) -> Complaints:
+    """Judge that all the orders of one purchase together bring no more than its first one asked for."""
+    wanted: dict[tuple[Purpose, str], int] = {}
+    got: Counter[tuple[Purpose, str]] = Counter()
+    for order in case.ledger.orders.values():
+        intent = order.intent
+        if intent.purpose in _WALKS:
+            wanted.setdefault((intent.purpose, intent.key), intent.qty)
+            got[intent.purpose, intent.key] += order.booked
+    return [f"{key}: {got[cause]} bought of {qty}" for cause, qty in wanted.items() if got[cause] > qty]
+
+
+def _c1_breaks_as_shown(case: Case) -> Complaints:
+    """Judge that a difference names a quantity that a list read at that instant showed."""
+    found = []
+    for event in case.events:
+        body = event.body
+        if not isinstance(body, e.BreakFound):
+            continue
+        shown = {rows.get(body.symbol, 0) for rows in case.heard.positions.get(event.at, [])}
+        if body.broker_qty not in shown:
+            found.append(f"{body.symbol}: broker {body.broker_qty} at {event.at}, lists showed {shown}")
+    return found
+
+
+def _e5_two_snapshots_apart(case: Case) -> Complaints:
+    """Judge that a difference counts only once two snapshots, 15 s apart, show the same one."""
+    since: dict[str, tuple[int, int, datetime]] = {}
+    found = []
+    for event in case.events:
+        match event.body:
+            case e.BreakSettled(symbol=symbol):
+                since.pop(symbol, None)
+            case e.BreakFound(symbol=symbol, ledger_qty=ours, broker_qty=theirs, confirmed=confirmed):
+                before = since.get(symbol)
+                same = before is not None and before[:2] == (ours, theirs)
+                if confirmed and (not same or before is None or event.at - before[2] < _SNAPSHOTS_APART):
+                    found.append(f"{symbol} confirmed at {event.at}, seen before: {before}")
+                if not same:
+                    since[symbol] = (ours, theirs, event.at)
+            case _:
+                pass
+    return found
+
+
+def _e10_removed_by_a_fact(case: Case) -> Complaints:
+    """Judge that nothing leaves a position, and no cash moves, but by an activity of the broker."""
+    facts = {activity.activity_id: activity for activity in case.book.activities}
+    found = []
+    for event in case.events:
+        match event.body:
+            case e.ContractsRemoved(activity_id=fact, qty=qty):
+                known = facts.get(fact)
+                if known is None or qty > -known.qty:
+                    found.append(f"{qty} removed by {fact}, which says {known and known.qty}")
+            case e.CashMoved(activity_id=fact) if fact.removesuffix("#rest") not in facts:
+                found.append(f"cash moved by {fact}, which nobody booked")
+            case _:
+                pass
+    return found
+
+
+ON_EVIDENCE: tuple[tuple[str, Judge], ...] = (
+    ("O1", _o1_no_more_than_wanted),
+    ("O4", _o4_ended_means_booked),
+    ("O11", _o11_answers_as_heard),
+    ("O11", _o11_absence_as_heard),
+    ("O11", _o11_given_up_after_quarantine),
+    ("C1", _c1_breaks_as_shown),
+    ("E5", _e5_two_snapshots_apart),
+    ("E10", _e10_removed_by_a_fact),
+)
