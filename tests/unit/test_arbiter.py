@@ -16,7 +16,7 @@ from ops_pipeline.stages.position_manager.triggers import RANKS, Condition, Trig
 from tests.builders_exits import NOON, exit_rules, held, marks
 
 BY_RANK = [
-    [ExitReason.KILL],
+    [ExitReason.KILL, ExitReason.MANUAL],
     [ExitReason.EXPIRY_CUTOFF],
     [ExitReason.EOD_FLAT],
     [ExitReason.STOP_LOSS],

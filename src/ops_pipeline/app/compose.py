@@ -19,6 +19,7 @@ from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import AccountProfile
+from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 from ops_pipeline.domain.fees import fee_rules_on, fill_fees
 from ops_pipeline.domain.market import Interval
@@ -90,6 +91,7 @@ def assemble(
     durable: bool,
     label: str,
     book_path: Callable[[str], Path | None] = lambda _: None,
+    brake: Callable[[AccountId], Brake] = lambda _: FREE,
 ) -> Assembly:
     """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart."""
     identity = sha256(f"{label}|{settings.fingerprint()}".encode()).hexdigest()[:32]
@@ -103,7 +105,7 @@ def assemble(
         exclusive=not durable,
         locked=durable,
     )
-    assembly = join(settings, market, store=store, clock=clock, books={}, book_path=book_path)
+    assembly = join(settings, market, store=store, clock=clock, books={}, book_path=book_path, brake=brake)
     assembly.wiring.open_accounts(clock.now())
     return assembly
 
@@ -116,6 +118,7 @@ def join(
     clock: Clock,
     books: Mapping[AccountId, Book],
     book_path: Callable[[str], Path | None],
+    brake: Callable[[AccountId], Brake] = lambda _: FREE,
 ) -> Assembly:
     """Wire the services over an open store; `books` are what simulated brokers hold already."""
     calendar = exchange_calendar()
@@ -143,6 +146,7 @@ def join(
             budgets={account: RateBudget(settings.rate_rules(), clock) for account in brokers},
             cadences=_cadences(settings, market),
             recorded=market.recorded,
+            brake=brake,
         )
     )
     return Assembly(

@@ -9,8 +9,11 @@ from types import FrameType
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import compose, runs
+from ops_pipeline.app.attend import Attendant
+from ops_pipeline.app.brake import EmergencyBrake
 from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
 from ops_pipeline.app.launch import Outcome, refuse_bad
+from ops_pipeline.app.mailbox import Mailbox
 from ops_pipeline.app.newsfeeds import with_feeds
 from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.settings import Settings
@@ -26,16 +29,18 @@ _LAST_COPY_S = 10.0
 
 
 class Stop:
-    """Turns SIGINT and SIGTERM into a wish to stop, looked at between two ticks."""
+    """Turns SIGINT and SIGTERM into a wish to stop, looked at between two ticks; entries stop at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, brake: EmergencyBrake) -> None:
         """Listen from now on."""
         self.wanted = False
+        self._brake = brake
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.wanted = True
+        self._brake.stop()
 
 
 def run_live(
@@ -60,6 +65,8 @@ def run_live(
     )
     calendar = exchange_calendar()
     clock = ScaledClock(_begin(run, settings), speed=speed, wall=WallClock())
+    brake = EmergencyBrake(home, [account.id for account in settings.accounts])
+    brake.listen()
     assembly = compose.assemble(
         settings,
         with_feeds(compose.simulated_market(settings, calendar), settings.news, elapsed=elapsed_s),
@@ -68,11 +75,17 @@ def run_live(
         durable=True,
         label=run.id,
         book_path=lambda account: saved_book(run, account),
+        brake=brake.at_once,
     )
     say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {speed:g} x; stop with Ctrl-C")
     with assembly.store:
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
-        done = _loop(assembly, clock, Stop(), sessions, say, backups)
+        attendant = Attendant(assembly.wiring, Mailbox(run), brake, say=say)
+        try:
+            done = _loop(assembly, clock, Stop(brake), sessions, say, between=(backups, attendant))
+        except BaseException:
+            brake.keep()
+            raise
         now = clock.now()
         assembly.engine.flush(now)
         assembly.wiring.store_snapshots(now)
@@ -88,11 +101,14 @@ def _loop(
     stop: Stop,
     sessions: int | None,
     say: Callable[[str], None],
-    backups: Backups,
+    *,
+    between: tuple[Backups, Attendant],
 ) -> int:
     done = 0
+    backups, attendant = between
     while not stop.wanted and (sessions is None or done < sessions):
         now = clock.now()
+        attendant.look(now)
         session = _session_for(assembly, now)
         if now < session.open_at - BEFORE_OPEN:
             _wait(clock, session.open_at - BEFORE_OPEN, stop)

@@ -230,7 +230,11 @@ class ExecutionOptions(Options):
     reconcile_idle_s: int = Field(60, gt=0)
     order_contracts_max: int = Field(50, gt=0, le=50)
     order_premium_max_usd: int = Field(25_000, gt=0, le=25_000)
-    orders_per_minute: int = Field(10, gt=0, le=60)
+    orders_per_minute: int = Field(10, gt=0, le=10)
+    symbol_entries_per_minute: int = Field(3, gt=0, le=3)
+    rejects_max: int = Field(5, gt=0, le=5)
+    unknown_max: int = Field(2, ge=0, le=2)
+    cool_down_s: int = Field(60, ge=60)
 
 
 class RequestOptions(Options):

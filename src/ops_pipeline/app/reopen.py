@@ -1,5 +1,6 @@
 """Opens a run that was left, at the instant it was left at. Shell."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ops_pipeline.app import compose, runs
 from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, load_settings
+from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.units import AccountId
@@ -29,7 +31,9 @@ def last_instant(store: SqlStore) -> datetime:
     return max(instants)
 
 
-def reopen(run: runs.Run, *, writable: bool) -> compose.Assembly:
+def reopen(
+    run: runs.Run, *, writable: bool, brake: Callable[[AccountId], Brake] = lambda _: FREE
+) -> compose.Assembly:
     """Build a run's parts again; the simulated brokers stand as the ledger says, or as they were saved."""
     settings = settings_of(run)
     calendar = exchange_calendar()
@@ -62,6 +66,7 @@ def reopen(run: runs.Run, *, writable: bool) -> compose.Assembly:
         clock=clock,
         books=books,
         book_path=lambda account: saved_book(run, account),
+        brake=brake,
     )
 
 

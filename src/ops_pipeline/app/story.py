@@ -7,10 +7,10 @@ from ops_pipeline.app import story_entry, story_life
 from ops_pipeline.app.words import Row, dollars
 from ops_pipeline.domain.events import Event
 from ops_pipeline.domain.features import FeatureRow
-from ops_pipeline.domain.ledger import Roll
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import PositionMark, VerdictRow
+from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.signals import Hold, Signal
 
 

@@ -7,11 +7,12 @@ from ops_pipeline.app.words import Row, dollars, stamp
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
 from ops_pipeline.domain.codec import encode
-from ops_pipeline.domain.ledger import Roll
+from ops_pipeline.domain.controls import PositionWished
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.position_fold import trade_of
 from ops_pipeline.domain.positions import ExitDecision, Position
 from ops_pipeline.domain.records import PositionMark
+from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.units import Usd4, format_usd, to_usd4
 
 _SAMPLES = 12
@@ -181,7 +182,19 @@ def decision_rows(events: Iterable[e.Event]) -> list[Row]:
                 rows.append({"at": stamp(event.at), "reason": "withdrawn", "message": reason})
             case e.RollRefused(reason=reason):
                 rows.append({"at": stamp(event.at), "reason": "roll refused", "message": reason})
+            case PositionWished() as wish:
+                rows.append(
+                    {"at": stamp(event.at), "reason": f"{wish.actor} asked", "message": wish_text(wish)}
+                )
     return rows
+
+
+def wish_text(wish: PositionWished) -> str:
+    """Write what a person wants of a position, and why."""
+    parts = [f"keep {wish.keep}"] if wish.keep is not None else []
+    parts += [f"stop {format_usd(wish.stop)}"] if wish.stop is not None else []
+    parts += [f"target {format_usd(wish.target)}"] if wish.target is not None else []
+    return f"{', '.join(parts)}: {wish.reason}"
 
 
 def alert_rows(events: Iterable[e.Event]) -> list[Row]:

@@ -9,8 +9,9 @@ from typing import get_args
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
 from ops_pipeline.domain.codec import build, encode
+from ops_pipeline.domain.controls import PersonsEvent
 from ops_pipeline.domain.instruments import OptionContract
-from ops_pipeline.domain.orders import BrokerStatus, Fill, OrderIntent
+from ops_pipeline.domain.orders import BrokerStatus, Fill, GateResult, OrderIntent
 from ops_pipeline.domain.positions import ExitDecision, ExitReason
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, SignalId, Usd4
@@ -102,12 +103,13 @@ class OrderIntended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSending:
-    """Committed before each POST: the epoch, the attempt, and a hash of the body to be sent."""
+    """Committed before each POST: epoch, attempt, a hash of the body to be sent, the last checks' results."""
 
     client_order_id: ClientOrderId
     epoch: int
     attempt: int
     body_hash: str
+    checks: tuple[GateResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +326,7 @@ EventBody = (
     | RollRefused
     | AlertRaised
     | AlertCleared
+    | PersonsEvent
 )
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(EventBody)}

@@ -8,39 +8,27 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain import order_fold, position_fold
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import Alert, AlertCleared, AlertCode, AlertRaised
+from ops_pipeline.domain.controls import (
+    NO_WISH,
+    PositionWished,
+    SymbolBlocked,
+    SymbolUnblocked,
+    Wish,
+    kill_id_of,
+)
 from ops_pipeline.domain.errors import LedgerError
-from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger_index import LedgerIndex, index_of
-from ops_pipeline.domain.orders import Order, OrderIntent, Purpose
+from ops_pipeline.domain.orders import Order, OrderIntent, Purpose, most_allowed
 from ops_pipeline.domain.positions import Position
+from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, Usd4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roll:
-    """A roll saga's newest state (RELIABILITY 3.7)."""
-
-    id: str
-    position_id: PositionId
-    state: str
-    successor: OptionContract | None
-    successor_id: PositionId | None
-    qty: int
-    two_leg: bool
-    pnl_locked: Usd4
-    reason: str
-    updated_at: datetime
-
-    @property
-    def is_live(self) -> bool:
-        """Tell whether the saga still has steps to take."""
-        return self.state not in ("done", "closed_only", "aborted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """Everything the event chain says of one account; `cash` and `start_cash` in Usd4.
 
+    `raised_at` is when the kill level last rose, `kill_id` names the newest flatten ("": none).
     `kept` is the fold's index of what is alive; a ledger without one looks through its history.
     """
 
@@ -58,12 +46,16 @@ class Ledger:
     other_cash: Usd4 = 0
     control: ControlLevel = ControlLevel.NORMAL
     control_reason: str = ""
+    raised_at: datetime | None = None
+    kill_id: str = ""
     paused_session: date | None = None
     breaks: Mapping[str, e.BreakFound] = field(default_factory=dict)
     orders: Mapping[ClientOrderId, Order] = field(default_factory=dict)
     positions: Mapping[PositionId, Position] = field(default_factory=dict)
     rolls: Mapping[str, Roll] = field(default_factory=dict)
     alerts: Mapping[tuple[AlertCode, str], Alert] = field(default_factory=dict)
+    blocked: Mapping[str, SymbolBlocked] = field(default_factory=dict)
+    wishes: Mapping[PositionId, Wish] = field(default_factory=dict)
     executions: Mapping[str, int] = field(default_factory=dict)
     kept: LedgerIndex | None = field(default=None, compare=False, repr=False)
 
@@ -134,6 +126,15 @@ class Ledger:
         """Sum the fees of all fills."""
         return sum(position.fees for position in self.positions.values())
 
+    def block_of(self, symbol: str, now: datetime) -> SymbolBlocked | None:
+        """Give the block that stands on an underlying at `now`; None: entries are allowed."""
+        found = self.blocked.get(symbol)
+        return None if found is None or (found.until is not None and found.until <= now) else found
+
+    def wish_of(self, position_id: PositionId) -> Wish:
+        """Give what people want of a position."""
+        return self.wishes.get(position_id, NO_WISH)
+
     def next_generation(self, purpose: Purpose, key: str) -> int:
         """Give the next order of this cause its number; the one before must be terminal (O4)."""
         return self.index.generations.get((purpose, key), 0) + 1
@@ -156,6 +157,8 @@ def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
         rolls=dict(ledger.rolls),
         breaks=dict(ledger.breaks),
         alerts=dict(ledger.alerts),
+        blocked=dict(ledger.blocked),
+        wishes=dict(ledger.wishes),
         executions=dict(ledger.executions),
         kept=ledger.index.copy(),
     )
@@ -175,7 +178,11 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             return _put_order(ledger, order_fold.start_order(body, at))
         case e.FillBooked():
             return _book(ledger, body, at)
-        case e.OrderSending() | e.OrderAnswered() | e.OrderObserved() | e.OrderNotFound() | e.OrderSettled():
+        case e.OrderSending():
+            order = _order(ledger, body.client_order_id)
+            _may_send(ledger, order)
+            return _put_order(ledger, order_fold.send(order, body, at))
+        case e.OrderAnswered() | e.OrderObserved() | e.OrderNotFound() | e.OrderSettled():
             return _put_order(ledger, _changed_order(_order(ledger, body.client_order_id), body, at))
         case (
             e.EntryCompleted()
@@ -214,6 +221,15 @@ def _may_intend(ledger: Ledger, intent: OrderIntent) -> None:
         raise LedgerError(f"order {intent.client_order_id}: {live[0]} of the same cause is not terminal")
 
 
+def _may_send(ledger: Ledger, order: Order) -> None:
+    """Refuse, in the transaction that writes SENDING, what the kill level forbids (K1)."""
+    most = most_allowed(order.intent.purpose)
+    if ledger.control > most:
+        raise LedgerError(
+            f"order {order.id}: expected control <= {most.name} to send it, was {ledger.control.name}"
+        )
+
+
 def _once(ledger: Ledger, fact_id: str) -> None:
     if fact_id in ledger.executions:
         raise LedgerError(f"account {ledger.account}: {fact_id} booked twice")
@@ -246,8 +262,6 @@ def _put_position(ledger: Ledger, position: Position) -> Ledger:
 
 def _changed_order(order: Order, body: e.EventBody, at: datetime) -> Order:
     match body:
-        case e.OrderSending():
-            return order_fold.send(order, body, at)
         case e.OrderAnswered():
             return order_fold.answer(order, body, at)
         case e.OrderObserved():
@@ -335,21 +349,44 @@ def _account(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
         case e.TierDrifted():
             return replace(ledger, tier_drift=body.sessions, tier_session=body.session)
         case e.ControlChanged():
-            return replace(ledger, control=body.level, control_reason=body.reason)
+            return _controlled(ledger, body, at)
         case e.EntriesPaused():
             return replace(ledger, paused_session=body.session)
+        case _:
+            return _lasting(ledger, body, at)
+
+
+def _lasting(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
+    """Fold what lasts until something ends it: breaks, alerts, blocks, wishes."""
+    match body:
         case e.BreakFound():
             ledger.breaks[body.symbol] = body  # type: ignore[index] # see _put_order
-            return ledger
         case e.BreakSettled():
             ledger.breaks.pop(body.symbol, None)  # type: ignore[attr-defined] # see _put_order
-            return ledger
         case AlertRaised(code=code, key=key, severity=severity, detail=detail):
             raised = Alert(code=code, key=key, severity=severity, detail=detail, at=at)
             ledger.alerts[code, key] = raised  # type: ignore[index] # see _put_order
-            return ledger
         case AlertCleared(code=code, key=key):
             ledger.alerts.pop((code, key), None)  # type: ignore[attr-defined] # see _put_order
-            return ledger
+        case SymbolBlocked(symbol=symbol):
+            ledger.blocked[symbol] = body  # type: ignore[index] # see _put_order
+        case SymbolUnblocked(symbol=symbol):
+            ledger.blocked.pop(symbol, None)  # type: ignore[attr-defined] # see _put_order
+        case PositionWished(position_id=position_id):
+            wish = ledger.wish_of(_position(ledger, position_id).id).tightened(body)
+            ledger.wishes[position_id] = wish  # type: ignore[index] # see _put_order
         case _:
             raise LedgerError(f"account {ledger.account}: {type(body).__name__} has no fold")
+    return ledger
+
+
+def _controlled(ledger: Ledger, body: e.ControlChanged, at: datetime) -> Ledger:
+    """Set the level; a flatten that begins gets its id, which stays its orders' cause to the end."""
+    begins = body.level is ControlLevel.FLATTEN and ledger.control < ControlLevel.FLATTEN
+    return replace(
+        ledger,
+        control=body.level,
+        control_reason=body.reason,
+        raised_at=at if body.level > ledger.control else ledger.raised_at,
+        kill_id=kill_id_of(ledger.account, ledger.seq + 1) if begins else ledger.kill_id,
+    )

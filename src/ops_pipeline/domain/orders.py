@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.instruments import Split
 from ops_pipeline.domain.units import AccountId, ClientOrderId, Contracts, Occ, PositionId, Usd4
 
@@ -23,6 +24,11 @@ class Purpose(StrEnum):
     def opens(self) -> bool:
         """Tell whether the order adds risk (a roll's two-leg order does both)."""
         return self in (Purpose.ENTRY, Purpose.ROLL_OPEN, Purpose.ROLL)
+
+
+def most_allowed(purpose: Purpose) -> ControlLevel:
+    """Give the highest kill level at which an order of this purpose may be sent."""
+    return ControlLevel.NORMAL if purpose.opens else ControlLevel.FLATTEN
 
 
 class Side(StrEnum):

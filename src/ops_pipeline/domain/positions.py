@@ -24,6 +24,7 @@ class ExitReason(StrEnum):
     """Every reason a position may be sold, moved or lost (RULEBOOK 3)."""
 
     KILL = "kill"
+    MANUAL = "manual"
     EXPIRY_CUTOFF = "expiry_cutoff"
     EOD_FLAT = "eod_flat"
     STOP_LOSS = "option_stop_loss"

@@ -169,6 +169,10 @@ class ExecutionRules(NamedTuple):
     order_contracts_max: Contracts
     order_premium_max: Usd4
     orders_per_minute: int
+    symbol_entries_per_minute: int
+    rejects_max: int
+    unknown_max: int
+    cool_down_s: int
 
 
 class RateRules(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from ops_pipeline.domain.accounts import AccountProfile
+from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.events import RollRefused
 from ops_pipeline.domain.features import IvRank
 from ops_pipeline.domain.market import Interval, IvReading
@@ -30,7 +31,7 @@ class Cadences:
 class Parts:
     """Everything a run is made of. `recorded`: the market is a recording that stands between instants.
 
-    `news_troubles` gives what went wrong with news lately.
+    `news_troubles` gives what went wrong with news lately, `brake` an account's level outside the database.
     """
 
     book: RuleBook
@@ -49,6 +50,7 @@ class Parts:
     recorded: bool
     live: bool = False
     news_troubles: Callable[[], Sequence[Failed]] = tuple
+    brake: Callable[[AccountId], Brake] = lambda _: FREE
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class Memory:
     judged: dict[tuple[str, str], str] = field(default_factory=dict)
     seen: dict[str, datetime] = field(default_factory=dict)
     reconciled: dict[str, datetime] = field(default_factory=dict)
+    agreed: dict[AccountId, datetime] = field(default_factory=dict)
     silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
     checks: int = 0
     entry_ranks: dict[str, tuple[object, IvRank]] = field(default_factory=dict)

@@ -58,6 +58,7 @@ class Engine:
         self._slots = [_Slot(row, row.key) for row in machinery.rows]
         self._pulsed: dict[str, datetime] = {}
         self._pulse_again: dict[str, datetime | None] = {}
+        self._levels: dict[str, int] = {}
         self._pending: dict[tuple[str, str], JobRun] = {}
         self._flushed: datetime | None = None
 
@@ -144,15 +145,19 @@ class Engine:
         for account in self._machinery.accounts:
             if account in sent or (self._has_live(account) and self._pulse_due(account, now) <= now):
                 self._pulsed[account] = now
+                self._levels[account] = self._level(account)
                 report = self._machinery.pulse(now, account)
                 self._pulse_again[account] = report.again_at
                 reports.append(report)
         return reports
 
     def _pulse_due(self, account: str, now: datetime) -> datetime:
-        """Give when an account with live orders is to be reconciled: at its pace, or when it asked to be."""
+        """Give when an account with live orders is to be reconciled: at its pace, or when it asked to be.
+
+        A kill level that changed waits for no pace.
+        """
         last = self._pulsed.get(account)
-        if last is None:
+        if last is None or self._levels.get(account) != self._level(account):
             return now
         due = last + timedelta(seconds=self._machinery.pulse_s)
         return min(due, self._pulse_again.get(account) or due)
@@ -161,6 +166,9 @@ class Engine:
         waited = self._flushed is None or (now - self._flushed).total_seconds() >= self._machinery.flush_s
         if self._pending and waited:
             self.flush(now)
+
+    def _level(self, account: str) -> int:
+        return self._machinery.store.ledger(account).control  # type: ignore[arg-type] # an AccountId
 
     def _has_live(self, account: str) -> bool:
         return bool(self._machinery.store.ledger(account).live_orders)  # type: ignore[arg-type] # an AccountId

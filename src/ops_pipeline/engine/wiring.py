@@ -37,6 +37,7 @@ from ops_pipeline.stages.position_manager import service as position_manager
 from ops_pipeline.stages.position_manager.exits import execute_roll
 from ops_pipeline.stages.position_manager.roll_plan import RollView, target_expiration
 from ops_pipeline.stages.position_manager.watched import Watched
+from ops_pipeline.stages.position_manager.wishes import tightened
 from ops_pipeline.stages.signal_engine import service as signal_engine
 from ops_pipeline.stages.telemetry import service as telemetry
 from ops_pipeline.stages.watchlist_engine import service as watchlist_engine
@@ -141,7 +142,7 @@ class Wiring:
                 now, self._watchlist, self.parts.book.watchlist_rules()
             ),
             "signal_engine": lambda now, _: signal_engine.run_once(now, self._signal_ports, self._signals),
-            "position_manager": self._manage,
+            "position_manager": self.manage,
             "dispatcher": self._dispatch,
             "learning": lambda now, _: learning.run_once(now, self.parts.store, self.accounts),
             "health": self._health,
@@ -219,7 +220,7 @@ class Wiring:
     def _manager_rules(self, account: AccountId) -> position_manager.ManagerRules:
         """Give the position manager's rules of one account."""
         return position_manager.ManagerRules(
-            exits=partial(self._exit_rules, account),
+            exits=partial(self.exit_rules, account),
             quotes=self.parts.book.quote_rules(),
             orders=self.parts.book.exit_order_rules(),
             roll=self.parts.book.roll_rules(),
@@ -232,6 +233,8 @@ class Wiring:
             store=self.parts.store,
             broker=BudgetedBroker(self.parts.brokers[account], self.parts.budgets[account], use),
             rules=self.parts.book.execution_rules(),
+            market=self.parts.market,
+            brake=partial(self.parts.brake, account),
         )
 
     def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:
@@ -298,7 +301,8 @@ class Wiring:
             for position in held
         ]
 
-    def _manage(self, now: datetime, account: str) -> StepReport:
+    def manage(self, now: datetime, account: str) -> StepReport:
+        """Watch one account's positions and do what their rules ask for."""
         owner = AccountId(account)
         before = StepReport(stage="position_manager", now=now, account=account)
         if self._reconcile_is_due(now, owner):
@@ -337,6 +341,7 @@ class Wiring:
             market=self.parts.market,
             entry=self.parts.book.entry_rules(),
             quotes=self.parts.book.quote_rules(),
+            agreed=self.memory.agreed,
         )
 
     def _roll(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> str:
@@ -354,7 +359,7 @@ class Wiring:
     ) -> RollView:
         ports = self.dispatcher_ports(account)
         rules = self.dispatch_rules(account, now, self.parts.store.ledger(account).tier)
-        exits, roll = self._exit_rules(account, position), self.parts.book.roll_rules()
+        exits, roll = self.exit_rules(account, position), self.parts.book.roll_rules()
         view = dispatcher.account_view(now, session, ports, rules)
         book = view.book.without(position.contract.occ) if view.book else None
         target = target_expiration(position, exits)
@@ -375,9 +380,11 @@ class Wiring:
             two_leg=view.broker is not None and view.broker.options_level >= _TWO_LEG_LEVEL,
         )
 
-    def _exit_rules(self, account: AccountId, position: Position) -> ExitRules:
-        tier = self.parts.store.ledger(account).tier
-        return self.parts.book.exit_rules(tier=tier, strategy=position.strategy, account=account)
+    def exit_rules(self, account: AccountId, position: Position) -> ExitRules:
+        """Give the rules a position lives under, with what people want of it."""
+        ledger = self.parts.store.ledger(account)
+        rules = self.parts.book.exit_rules(tier=ledger.tier, strategy=position.strategy, account=account)
+        return tightened(rules, position, ledger.wish_of(position.id))
 
     def _household(self) -> Household | None:
         equity, premium = 0, 0

@@ -13,12 +13,13 @@ from ops_pipeline.adapters.store.jsontext import dumps, writer_of
 from ops_pipeline.domain.codec import build
 from ops_pipeline.domain.features import FeatureRow
 from ops_pipeline.domain.instruments import OptionContract
-from ops_pipeline.domain.ledger import Ledger, Roll
+from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Bar, IvReading
 from ops_pipeline.domain.news import Classification, NewsItem
 from ops_pipeline.domain.orders import Order, OrderIntent
 from ops_pipeline.domain.positions import Position, Trade
 from ops_pipeline.domain.records import AccountSnapshot, JobRun, PositionMark, VerdictRow, WatchlistEntry
+from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.signals import Hold, Signal
 
 Value = TypeVar("Value")

@@ -264,6 +264,15 @@ def migrate_url(url: str) -> tuple[str, ...]:
             lock.release()
 
 
+def has_writer(url: str) -> bool:
+    """Tell whether a living process writes to the database; one in memory has none but this one."""
+    with maintenance(url, any_revision=True) as database:
+        lock = take_lock(database.url, database.connection)
+        if lock is not None:
+            lock.release()
+        return lock is None
+
+
 @contextmanager
 def maintenance(url: str, *, any_revision: bool = False) -> Iterator[Database]:
     """Open a durable connection without leases, for work on the tables themselves."""

@@ -11,6 +11,17 @@ from typer.exceptions import TyperException
 
 from ops_pipeline.app.cli import shared
 from ops_pipeline.app.cli.config import config_app, symbols_app
+from ops_pipeline.app.cli.control import (
+    block,
+    cancel,
+    exit_position,
+    flatten,
+    kill,
+    pause,
+    position_app,
+    resume,
+    unblock,
+)
 from ops_pipeline.app.cli.db import app as db_app
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
@@ -37,6 +48,15 @@ app.command()(jobs)
 app.command()(plan)
 app.command()(explain)
 register_inspection(app)
+app.command()(pause)
+app.command()(resume)
+app.command()(flatten)
+app.command()(kill)
+app.command("exit")(exit_position)
+app.command()(cancel)
+app.command()(block)
+app.command()(unblock)
+app.add_typer(position_app, name="position")
 app.add_typer(stage_app, name="stage")
 app.add_typer(config_app, name="config")
 app.add_typer(symbols_app, name="symbols")

@@ -49,6 +49,16 @@ def reconciled(case: GateCase) -> GateResult:
     return GateResult("reconciliation", not breaks, observed, "no difference")
 
 
+def not_blocked(case: GateCase) -> GateResult:
+    """Pass where no person blocked the underlying, or the block has run out."""
+    ticker, blocked = case.candidate.ticker, case.account.blocked
+    until = blocked.get(ticker)
+    if ticker not in blocked or (until is not None and until <= case.account.now):
+        return GateResult("blocked", True, "no", "no")
+    observed = f"{ticker} until {until:%Y-%m-%d %H:%M} UTC" if until else f"{ticker} until unblocked"
+    return GateResult("blocked", False, observed, "no")
+
+
 def session_window(case: GateCase) -> GateResult:
     """Pass from open + 5 min to the strategy's (or an expiring contract's) cut-off before the close."""
     session, now = case.account.session, case.account.now

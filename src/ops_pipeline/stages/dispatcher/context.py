@@ -54,7 +54,8 @@ class Household:
 class AccountView:
     """One account at one instant; None where the broker or another account could not be read.
 
-    `breaks` names symbols on which ledger and broker disagree. `live`: real money.
+    `breaks` names symbols on which ledger and broker disagree, `blocked` those a person blocked and
+    until when (None: for good). `live`: real money.
     """
 
     now: datetime
@@ -65,6 +66,7 @@ class AccountView:
     broker: BrokerAccount | None
     control: ControlLevel
     breaks: tuple[str, ...]
+    blocked: Mapping[str, datetime | None]
     book: Book | None
     day: DayRecord
     kelly: KellySample

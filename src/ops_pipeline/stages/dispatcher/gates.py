@@ -25,6 +25,7 @@ ENTRY_GATES: tuple[Gate, ...] = (
     account_gates.trading_mode,
     account_gates.control_level,
     account_gates.reconciled,
+    account_gates.not_blocked,
     account_gates.session_window,
     market_gates.bar_age,
     market_gates.features,
@@ -57,6 +58,7 @@ ROLL_GATES: tuple[Gate, ...] = (
     account_gates.trading_mode,
     account_gates.control_level,
     account_gates.reconciled,
+    account_gates.not_blocked,
 )
 ROLL_OFFER_GATES: tuple[Gate, ...] = (
     risk_gates.order_shape,

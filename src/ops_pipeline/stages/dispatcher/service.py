@@ -178,6 +178,7 @@ def account_view(
         broker=broker,
         control=ledger.control,
         breaks=tuple(sorted(ledger.breaks)),
+        blocked={symbol: found.until for symbol, found in ledger.blocked.items()},
         book=book,
         day=record_day(ledger, session, day_trades_since=since),
         kelly=_kelly_sample(ledger, now, session, ports, rules),

@@ -1,106 +1,307 @@
 """The last checks before the socket, for entries and exits alike. Pure."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
-from ops_pipeline.domain.accounts import ControlLevel, Mode
+from ops_pipeline.domain.accounts import Mode
+from ops_pipeline.domain.controls import FREE, Brake
+from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.orders import GateResult, Order, OrderIntent, Purpose, Side
+from ops_pipeline.domain.market import OptionQuote
+from ops_pipeline.domain.orders import (
+    GateResult,
+    Order,
+    OrderIntent,
+    OrderState,
+    Purpose,
+    Side,
+    most_allowed,
+)
 from ops_pipeline.domain.rules import ExecutionRules
-from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit
+from ops_pipeline.domain.units import Occ, format_usd
+from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit, order_id
 
 _LOOK_ALIKE = timedelta(seconds=60)
 _RATE_WINDOW = timedelta(seconds=60)
+_REJECT_WINDOW = timedelta(minutes=10)
+# RELIABILITY 5.1: a buy goes at most a tick or 2 % over the ask, and 10 % over the mid.
+_OVER_ASK_PERCENT, _OVER_MID_PERCENT = 2, 10
+# A two-leg order's net price moves by cents.
+_NET_TICK = 100
+_STANDARD = 100
+
+
+class Door(NamedTuple):
+    """What the door knows beside the ledger: this database, the lease's epoch, the brake, the market.
+
+    `quotes` holds the newest quote of each leg that has one; only orders that open need them.
+    """
+
+    database_id: str
+    epoch: int
+    brake: Brake = FREE
+    quotes: Mapping[Occ, OptionQuote] = {}
+
+
+class Case(NamedTuple):
+    """An order before the door: `others` are the account's other orders, `contract` its position's."""
+
+    intent: OrderIntent
+    order: Order
+    ledger: Ledger
+    contract: OptionContract
+    others: tuple[Order, ...]
+    now: datetime
+    rules: ExecutionRules
+    door: Door
+
+
+Check = Callable[[Case], GateResult]
 
 
 def before_send(
-    intent: OrderIntent, *, ledger: Ledger, now: datetime, rules: ExecutionRules
+    intent: OrderIntent, *, ledger: Ledger, now: datetime, rules: ExecutionRules, door: Door
 ) -> tuple[GateResult, ...]:
-    """Check mode, kill level, shape, ceilings, look-alikes, the exit slot and the rate.
+    """Ask every check; `ledger` already holds the intent's own order. Exits pass those that guard risk only.
 
-    `ledger` already holds the intent's own order. Exits pass the checks that guard risk only.
+    A check that breaks refuses an entry; an exit it lets go, unless it is one of the first (`ALWAYS`).
     """
-    results = [_mode(ledger), _control(intent, ledger), _shape(intent), _frozen(intent, ledger)]
-    others = [order for order in ledger.orders.values() if order.id != intent.client_order_id]
-    if intent.purpose.opens:
-        results += [_ceiling(intent, rules), _look_alike(intent, others, now), _rate(others, now, rules)]
-        results.append(_no_exit(ledger.orders[intent.client_order_id], ledger))
-    if is_exit(ledger.orders[intent.client_order_id]):
-        results += [_one_exit(intent, others), _covered(intent, ledger, others)]
+    order = ledger.orders[intent.client_order_id]
+    case = Case(
+        intent=intent,
+        order=order,
+        ledger=ledger,
+        contract=ledger.positions[intent.position_id].contract,
+        others=tuple(other for other in ledger.orders.values() if other.id != order.id),
+        now=now,
+        rules=rules,
+        door=door,
+    )
+    opens = intent.purpose.opens
+    strict = partial(_ask, case=case, lets_go=False)
+    results = [strict(name, check) for name, check in ALWAYS]
+    results += [strict(name, check) for name, check in ENTRIES if opens]
+    if is_exit(order):
+        results += [_ask(name, check, case=case, lets_go=not opens) for name, check in EXITS]
     return tuple(results)
 
 
-def _mode(ledger: Ledger) -> GateResult:
-    return GateResult("mode", ledger.mode is Mode.TRADE, ledger.mode.value, Mode.TRADE.value)
+def _ask(name: str, check: Check, *, case: Case, lets_go: bool) -> GateResult:
+    try:
+        return check(case)
+    except Exception as error:  # noqa: BLE001 - whatever a broken check raises, the order's fate is decided here
+        return GateResult(name, lets_go, f"{type(error).__name__}: {error}", "a check that can be made")
 
 
-def _control(intent: OrderIntent, ledger: Ledger) -> GateResult:
-    most = ControlLevel.NORMAL if intent.purpose.opens else ControlLevel.FLATTEN
-    return GateResult("control", ledger.control <= most, ledger.control.name, f"<= {most.name}")
+def _mode(case: Case) -> GateResult:
+    return GateResult("mode", case.ledger.mode is Mode.TRADE, case.ledger.mode.value, Mode.TRADE.value)
 
 
-def _shape(intent: OrderIntent) -> GateResult:
-    sides = tuple(leg.side for leg in intent.legs)
-    single = Side.BUY_TO_OPEN if intent.purpose.opens else Side.SELL_TO_CLOSE
-    wanted = (Side.SELL_TO_CLOSE, Side.BUY_TO_OPEN) if intent.purpose is Purpose.ROLL else (single,)
+def control(intent: OrderIntent, ledger: Ledger, brake: Brake) -> GateResult:
+    """Check the kill level, the stored one and the one that stands outside the database."""
+    most, level = most_allowed(intent.purpose), max(ledger.control, brake.level)
+    return GateResult("control", level <= most, level.name, f"<= {most.name}")
+
+
+def _control(case: Case) -> GateResult:
+    return control(case.intent, case.ledger, case.door.brake)
+
+
+def _lease(case: Case) -> GateResult:
+    """Check that no later writer has sent this order; that the epoch is the newest, its commit checks."""
+    passed = case.door.epoch >= case.order.epoch and case.door.epoch > 0
+    return GateResult("lease", passed, f"epoch {case.door.epoch}", f">= {max(1, case.order.epoch)}")
+
+
+def _account(case: Case) -> GateResult:
+    """Check that the id is this account's, at this broker, from this database, for this very cause."""
+    intent, ledger = case.intent, case.ledger
+    own = order_id(
+        ledger,
+        case.door.database_id,
+        purpose=intent.purpose,
+        key=intent.key,
+        generation=intent.generation,
+    )
+    passed = intent.account == ledger.account and intent.client_order_id == own
+    return GateResult(
+        "account", passed, f"{intent.account} {intent.client_order_id}", f"{ledger.account} {own}"
+    )
+
+
+def _shape(case: Case) -> GateResult:
+    sides = tuple(leg.side for leg in case.intent.legs)
+    single = Side.BUY_TO_OPEN if case.intent.purpose.opens else Side.SELL_TO_CLOSE
+    wanted = (Side.SELL_TO_CLOSE, Side.BUY_TO_OPEN) if case.intent.purpose is Purpose.ROLL else (single,)
     observed = ",".join(side.value for side in sides)
     return GateResult("shape", sides == wanted, observed, ",".join(side.value for side in wanted))
 
 
-def _frozen(intent: OrderIntent, ledger: Ledger) -> GateResult:
-    position = ledger.positions.get(intent.position_id)
-    frozen = position.frozen if position else ""
+def _price(case: Case) -> GateResult:
+    """Check whole contracts and a limit on the contract's price steps; type and TIF have one value each."""
+    limit, qty = case.intent.limit, case.intent.qty
+    tick = _NET_TICK if len(case.intent.legs) > 1 else case.contract.tick(limit)
+    passed = qty >= 1 and limit % tick == 0
+    return GateResult(
+        "price", passed, f"{qty} at {format_usd(limit)}", f">= 1, in steps of {format_usd(tick)}"
+    )
+
+
+def _frozen(case: Case) -> GateResult:
+    intent, ledger = case.intent, case.ledger
+    frozen = ledger.positions[intent.position_id].frozen
     broken = any(leg.occ in ledger.breaks and ledger.breaks[leg.occ].confirmed for leg in intent.legs)
     return GateResult("not_frozen", not frozen and not broken, frozen or ("break" if broken else "no"), "no")
 
 
-def _ceiling(intent: OrderIntent, rules: ExecutionRules) -> GateResult:
+def _blocked(case: Case) -> GateResult:
+    found = case.ledger.block_of(case.contract.underlying, case.now)
+    return GateResult("blocked", found is None, f"{found.symbol}: {found.reason}" if found else "no", "no")
+
+
+def _standard(case: Case) -> GateResult:
+    """Check that what is bought delivers 100 plain shares."""
+    bought, roll = case.contract, case.ledger.rolls.get(case.intent.key)
+    if case.intent.purpose is Purpose.ROLL and roll is not None and roll.successor is not None:
+        bought = roll.successor
+    multiplier = case.intent.multiplier
+    passed = not bought.adjusted and bought.multiplier == multiplier == _STANDARD
+    observed = f"{bought.occ}, {multiplier} shares{', adjusted' if bought.adjusted else ''}"
+    return GateResult("standard", passed, observed, f"{_STANDARD} shares, not adjusted")
+
+
+def _collar(case: Case) -> GateResult:
+    """Check the limit against the newest quote: near the ask, and not far over the mid."""
+    intent = case.intent
+    quote = case.door.quotes.get(intent.legs[-1].occ)
+    if quote is None or not quote.bid or not quote.ask or quote.bid > quote.ask:
+        return GateResult("collar", False, format_usd(intent.limit), "a quote with bid <= ask")
+    tick = case.contract.tick(quote.ask)
+    most = max(quote.ask + tick, quote.ask * (100 + _OVER_ASK_PERCENT) // 100)
+    if len(intent.legs) > 1:
+        sold = case.door.quotes.get(intent.legs[0].occ)
+        most -= (sold.bid or 0) if sold else 0
+    else:
+        most = min(most, (quote.bid + quote.ask) * (100 + _OVER_MID_PERCENT) // 200)
+    return GateResult("collar", intent.limit <= most, format_usd(intent.limit), f"<= {format_usd(most)}")
+
+
+def _ceiling(case: Case) -> GateResult:
+    intent, rules = case.intent, case.rules
     premium = intent.limit * intent.qty * intent.multiplier
     passed = intent.qty <= rules.order_contracts_max and premium <= rules.order_premium_max
     limit = f"<= {rules.order_contracts_max} contracts, {rules.order_premium_max}"
     return GateResult("ceiling", passed, f"{intent.qty} contracts, {premium}", limit)
 
 
-def _look_alike(intent: OrderIntent, others: list[Order], now: datetime) -> GateResult:
-    twins = [
-        order.id
-        for order in others
-        if order.intent.legs == intent.legs
-        and order.intent.key != intent.key
-        and now - order.created_at < _LOOK_ALIKE
-    ]
+def _look_alike(case: Case) -> GateResult:
+    twins = [order.id for order in look_alikes(case.intent, case.ledger, case.now)]
     return GateResult("look_alike", not twins, ",".join(twins) or "none", "none within 60 s")
 
 
-def _rate(others: list[Order], now: datetime, rules: ExecutionRules) -> GateResult:
-    recent = sum(1 for order in others if order.last_sent_at and now - order.last_sent_at < _RATE_WINDOW)
+def look_alikes(intent: OrderIntent, ledger: Ledger, now: datetime) -> list[Order]:
+    """Give the orders of the last minute with the same legs for another cause."""
+    return [
+        order
+        for order in ledger.orders.values()
+        if order.id != intent.client_order_id
+        and order.intent.legs == intent.legs
+        and order.intent.key != intent.key
+        and now - order.created_at < _LOOK_ALIKE
+    ]
+
+
+def _rate(case: Case) -> GateResult:
+    recent, most = sends_within_a_minute(case.others, case.now), case.rules.orders_per_minute
+    return GateResult("rate", recent < most, str(recent), f"< {most} a minute")
+
+
+def sends_within_a_minute(orders: tuple[Order, ...], now: datetime) -> int:
+    """Count the orders that were sent within the last minute."""
+    return sum(1 for order in orders if order.last_sent_at and now - order.last_sent_at < _RATE_WINDOW)
+
+
+def _symbol_rate(case: Case) -> GateResult:
+    """Count the causes of entries in the underlying: the steps of one entry's walk are one."""
+    symbol, positions = case.contract.underlying, case.ledger.positions
+    causes = {
+        order.intent.key
+        for order in case.others
+        if order.intent.purpose.opens
+        and order.intent.key != case.intent.key
+        and order.last_sent_at
+        and case.now - order.last_sent_at < _RATE_WINDOW
+        and positions[order.intent.position_id].contract.underlying == symbol
+    }
+    most = case.rules.symbol_entries_per_minute
+    return GateResult("symbol_rate", len(causes) < most, f"{len(causes)} in {symbol}", f"< {most} a minute")
+
+
+def _rejects(case: Case) -> GateResult:
+    rejected = sum(
+        order.state is OrderState.REJECTED and case.now - order.updated_at < _REJECT_WINDOW
+        for order in case.others
+    )
+    most = case.rules.rejects_max
+    return GateResult("rejects", rejected < most, str(rejected), f"< {most} in 10 minutes")
+
+
+def _unknown(case: Case) -> GateResult:
+    unknown = sum(order.state in (OrderState.UNKNOWN, OrderState.ABANDONING) for order in case.others)
     return GateResult(
-        "rate", recent < rules.orders_per_minute, str(recent), f"< {rules.orders_per_minute} a minute"
+        "unknown", unknown <= case.rules.unknown_max, str(unknown), f"<= {case.rules.unknown_max}"
     )
 
 
-def _one_exit(intent: OrderIntent, others: list[Order]) -> GateResult:
+def _no_exit(case: Case) -> GateResult:
+    objection = entry_objection(case.order, case.ledger)
+    return GateResult("no_exit", not objection, objection or "none", "no exit is decided")
+
+
+def _one_exit(case: Case) -> GateResult:
     live = [
         order.id
-        for order in others
-        if order.is_live and is_exit(order) and order.intent.position_id == intent.position_id
+        for order in case.others
+        if order.is_live and is_exit(order) and order.intent.position_id == case.intent.position_id
     ]
     return GateResult("one_exit", not live, ",".join(live) or "none", "no other live exit")
 
 
-def _no_exit(order: Order, ledger: Ledger) -> GateResult:
-    objection = entry_objection(order, ledger)
-    return GateResult("no_exit", not objection, objection or "none", "no exit is decided")
-
-
-def _covered(intent: OrderIntent, ledger: Ledger, others: list[Order]) -> GateResult:
+def _covered(case: Case) -> GateResult:
     """Refuse to sell what the ledger does not hold, or what other live orders already sell (P3)."""
-    occ = intent.occ
+    occ = case.intent.occ
     resting = sum(
         order.leaves
-        for order in others
+        for order in case.others
         for leg in order.intent.legs
         if leg.occ == occ and leg.side is Side.SELL_TO_CLOSE
     )
-    booked = ledger.orders[intent.client_order_id].booked
-    free = ledger.held().get(occ, 0) - resting
-    return GateResult("covered", intent.qty - booked <= free, str(intent.qty - booked), f"<= {free}")
+    free = case.ledger.held().get(occ, 0) - resting
+    left = case.intent.qty - case.order.booked
+    return GateResult("covered", left <= free, str(left), f"<= {free}")
+
+
+ALWAYS: tuple[tuple[str, Check], ...] = (
+    ("mode", _mode),
+    ("control", _control),
+    ("lease", _lease),
+    ("account", _account),
+    ("shape", _shape),
+    ("price", _price),
+    ("not_frozen", _frozen),
+)
+ENTRIES: tuple[tuple[str, Check], ...] = (
+    ("blocked", _blocked),
+    ("standard", _standard),
+    ("collar", _collar),
+    ("ceiling", _ceiling),
+    ("look_alike", _look_alike),
+    ("rate", _rate),
+    ("symbol_rate", _symbol_rate),
+    ("rejects", _rejects),
+    ("unknown", _unknown),
+    ("no_exit", _no_exit),
+)
+EXITS: tuple[tuple[str, Check], ...] = (("one_exit", _one_exit), ("covered", _covered))

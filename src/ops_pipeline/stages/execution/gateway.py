@@ -1,17 +1,21 @@
 """The one door to the broker: intent, commit, send, record. Shell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.accounts import BrokerPosition
+from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
+from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import (
     Accepted,
     Approved,
     Deferred,
+    GateResult,
     Order,
+    OrderIntent,
     OrderState,
     Refused,
     Rejected,
@@ -20,9 +24,9 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId, format_usd
-from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore
+from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore, MarketData
 from ops_pipeline.stages.execution import reconcile
-from ops_pipeline.stages.execution.checks import before_send
+from ops_pipeline.stages.execution.checks import Door, before_send, control
 from ops_pipeline.stages.execution.lifecycle import body_hash
 
 # Lifecycle activities may be booked days late (paper books them the next day); ids make overlap harmless.
@@ -33,12 +37,17 @@ _CLOCK_SLACK = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One account's way to its broker."""
+    """One account's way to its broker; `brake` gives the level that stands outside the database.
+
+    `market` gives the quotes that an order which opens is checked against.
+    """
 
     account: AccountId
     store: LedgerStore
     broker: Broker
     rules: ExecutionRules
+    market: MarketData
+    brake: Callable[[], Brake] = lambda: FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +74,19 @@ def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Re
     """Send an order whose intent stands in the ledger; a resend carries the same id and body."""
     intent = approved.intent
     ledger = desk.store.ledger(desk.account)
-    checks = before_send(intent, ledger=ledger, now=now, rules=desk.rules)
-    failed = [check.name for check in checks if not check.passed]
+    checks = _checked(intent, ledger, desk=desk, now=now)
+    failed = [check for check in checks if not check.passed]
     if failed:
-        return _refuse(approved, failed[0], ledger.orders[intent.client_order_id], desk=desk, now=now)
+        return _refuse(approved, checks, failed[0], desk=desk, now=now)
     sending = OrderSending(
         client_order_id=intent.client_order_id,
         epoch=desk.store.epoch(desk.account),
         attempt=ledger.orders[intent.client_order_id].attempt + 1,
         body_hash=body_hash(intent),
+        checks=checks,
     )
     desk.store.commit(desk.account, [sending], at=now)
-    outcome = desk.broker.submit(replace(approved, gates=approved.gates + checks))
+    outcome = _through_the_door(replace(approved, gates=approved.gates + checks), desk=desk, now=now)
     desk.store.commit(desk.account, [answered(intent.client_order_id, outcome)], at=now)
     return outcome
 
@@ -94,6 +104,13 @@ def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
     if order.broker_order_id is not None:
         with suppress(BrokerUnavailable):
             desk.broker.cancel(order.broker_order_id)
+
+
+def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
+    """End an order that is not under way; one that was sent before is still looked for."""
+    state = OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING
+    settled = OrderSettled(client_order_id=order.id, state=state.value, reason=reason)
+    desk.store.commit(desk.account, [settled], at=now)
 
 
 def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
@@ -161,12 +178,29 @@ def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:
             )
 
 
-def _refuse(approved: Approved, reason: str, order: Order, *, desk: Desk, now: datetime) -> Refused:
+def _checked(intent: OrderIntent, ledger: Ledger, *, desk: Desk, now: datetime) -> tuple[GateResult, ...]:
+    legs = [leg.occ for leg in intent.legs] if intent.purpose.opens else []
+    door = Door(
+        database_id=desk.store.database_id,
+        epoch=desk.store.epoch(desk.account),
+        brake=desk.brake(),
+        quotes=desk.market.quotes(legs, now=now) if legs else {},
+    )
+    return before_send(intent, ledger=ledger, now=now, rules=desk.rules, door=door)
+
+
+def _through_the_door(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome:
+    """Hand the order to the broker, unless the level rose since SENDING was stored: then nothing is sent."""
+    level = control(approved.intent, desk.store.ledger(desk.account), desk.brake())
+    if not level.passed:
+        return Deferred(not_before=now, why=f"control {level.observed}")
+    return desk.broker.submit(approved)
+
+
+def _refuse(
+    approved: Approved, checks: tuple[GateResult, ...], failed: GateResult, *, desk: Desk, now: datetime
+) -> Refused:
     """End an order that may not be sent; one that was sent before is given up, but still looked for."""
-    intent = approved.intent
-    ledger = desk.store.ledger(desk.account)
-    checks = before_send(intent, ledger=ledger, now=now, rules=desk.rules)
-    state = OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING
-    settled = OrderSettled(client_order_id=intent.client_order_id, state=state.value, reason=reason)
-    desk.store.commit(desk.account, [settled], at=now)
-    return Refused(reason=reason, gates=approved.gates + checks)
+    order = desk.store.ledger(desk.account).orders[approved.intent.client_order_id]
+    give_up(order, desk=desk, now=now, reason=f"{failed.name}: {failed.observed}, expected {failed.limit}")
+    return Refused(reason=failed.name, gates=approved.gates + checks)

@@ -1,7 +1,7 @@
 """Keeps an account's orders and positions true to its broker. Shell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain import events as e
@@ -12,7 +12,7 @@ from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust
 from ops_pipeline.domain.orders import Approved, Order, OrderIntent, OrderState
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
-from ops_pipeline.domain.units import Usd4
+from ops_pipeline.domain.units import AccountId, Usd4
 from ops_pipeline.ports import BrokerUnavailable, MarketData
 from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
 from ops_pipeline.stages.execution.gateway import (
@@ -39,12 +39,16 @@ _LOOKED_UP = (*_IN_FLIGHT, OrderState.WORKING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionPorts:
-    """What execution needs of one account: its desk, the market for its limits, what quotes it trusts."""
+    """What execution needs of one account: its desk, the market for its limits, what quotes it trusts.
+
+    `agreed` remembers when ledger and broker were last found to hold the same.
+    """
 
     desk: Desk
     market: MarketData
     entry: EntryRules
     quotes: QuoteRules
+    agreed: dict[AccountId, datetime] = field(default_factory=dict)
 
 
 def recover(now: datetime, ports: ExecutionPorts) -> None:
@@ -70,8 +74,9 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
     desk = ports.desk
     read = sent = 0
     failed: tuple[Failed, ...] = ()
+    _cancel_forbidden(now, desk)
     try:
-        read = _reconcile(now, desk)
+        read = _reconcile(now, ports)
         sent = _keep_up(now, ports)
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
@@ -120,16 +125,27 @@ def _resend_exits(now: datetime, desk: Desk) -> int:
     return len(due)
 
 
-def _reconcile(now: datetime, desk: Desk) -> int:
+def _cancel_forbidden(now: datetime, desk: Desk) -> None:
+    """Cancel every entry that a kill level forbids, before any read that could fail."""
+    ledger = desk.store.ledger(desk.account)
+    if ledger.control >= ControlLevel.CANCEL_ENTRIES:
+        for order in ledger.live_orders:
+            if order.state is OrderState.WORKING and order.intent.purpose.opens:
+                cancel(order, desk=desk, now=now, reason=f"control {ledger.control.name}")
+
+
+def _reconcile(now: datetime, ports: ExecutionPorts) -> int:
+    desk = ports.desk
     observed = observe(desk, now=now)
     _look_up(now, desk, observed.shown)
     live = desk.store.ledger(desk.account).live_orders
     if not any(order.state in _IN_FLIGHT for order in live):
-        _compare(now, desk)
+        _compare(now, ports)
     return observed.read
 
 
-def _compare(now: datetime, desk: Desk) -> None:
+def _compare(now: datetime, ports: ExecutionPorts) -> None:
+    desk = ports.desk
     positions = holdings(desk)
     ledger = desk.store.ledger(desk.account)
     found = reconcile.differences(ledger, positions)
@@ -140,6 +156,8 @@ def _compare(now: datetime, desk: Desk) -> None:
         found = reconcile.differences(ledger, positions)
     bodies = reconcile.breaks(ledger, found, now=now, rules=desk.rules)
     desk.store.commit(desk.account, bodies, at=now)
+    if not found:
+        ports.agreed[desk.account] = now
 
 
 def _look_up(now: datetime, desk: Desk, shown: frozenset[str]) -> None:

@@ -42,8 +42,9 @@ class ExitAction:
 class Standing:
     """What holds apart from triggers: contracts held, kill level, and the exit under way.
 
-    `working` is the reason of the live exit order or unfinished roll, None where none lives;
-    `roll_waits` that no roll is to be planned now, which leaves the position to its other rules.
+    `keep` is what a person wants left of it at most (None: no wish); `working` the reason of the live
+    exit order or unfinished roll, None where none lives; `roll_waits` that no roll is to be planned now,
+    which leaves the position to its other rules.
     """
 
     at: datetime
@@ -52,6 +53,7 @@ class Standing:
     current: ExitDecision | None
     working: ExitReason | None
     roll_waits: bool = False
+    keep: Contracts | None = None
 
 
 class ExitChoice(NamedTuple):
@@ -105,6 +107,24 @@ def kill_trigger(standing: Standing) -> Trigger:
     )
 
 
+def manual_trigger(standing: Standing) -> Trigger:
+    """Give a person's finding: met while more is held than they want kept.
+
+    A latched exit sells everything as it is, and is not undone for less.
+    """
+    keep = standing.qty if standing.keep is None else standing.keep
+    latched = standing.current is not None and standing.current.latched
+    held = Condition(name="held", value=standing.qty, level=keep + 1, unit=Unit.CONTRACTS, at_least=True)
+    return Trigger(
+        reason=ExitReason.MANUAL,
+        met=standing.qty > keep and not latched,
+        qty=max(0, standing.qty - keep),
+        conditions=(held,),
+        message=f"A person wants {keep} of {standing.qty} kept",
+        skipped="" if standing.keep is not None else "nobody asked",
+    )
+
+
 @kernel
 def first_exit(held: Held, marks: Marks, rules: ExitRules) -> ExitChoice:
     """Choose what an idle position does now: the first rank met, as `arbitrate` does, in numbers alone."""
@@ -143,7 +163,7 @@ def _later_exit(held: Held, marks: Marks, rules: ExitRules) -> ExitChoice:
 def _best(triggers: tuple[Trigger, ...], standing: Standing) -> Trigger | None:
     met = [
         trigger
-        for trigger in (kill_trigger(standing), *triggers)
+        for trigger in (kill_trigger(standing), manual_trigger(standing), *triggers)
         if trigger.met and trigger.qty > 0 and not (trigger.reason is ExitReason.ROLL and standing.roll_waits)
     ]
     return min(met, key=lambda trigger: trigger.rank, default=None)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ops_pipeline.domain.controls import kill_key
 from ops_pipeline.domain.ids import tier_key
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, Session, Trust
@@ -84,6 +85,7 @@ def exit_intent(exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts
         purpose, key = Purpose.TIER, tier_key(position.id, _LADDER[reason])
     elif reason is ExitReason.KILL:
         purpose = Purpose.KILL
+        key = kill_key(ledger.kill_id, position.id) if ledger.kill_id else key
     return sale_intent(
         position, ledger, database_id, purpose=purpose, key=key, qty=qty, limit=limit, reason=reason
     )

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Protocol
 
 from ops_pipeline.domain.ids import roll_id_for
-from ops_pipeline.domain.ledger import Roll
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.orders import Approved, OrderIntent, OrderState, Purpose, Refused, SubmitOutcome
 from ops_pipeline.domain.positions import ExitReason, Position
+from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.rules import ExitOrderRules
 from ops_pipeline.domain.units import Contracts, Occ
 from ops_pipeline.stages.execution import lifecycle

@@ -3,10 +3,11 @@
 from datetime import date
 
 from ops_pipeline.domain import events as e
-from ops_pipeline.domain.ledger import Ledger, Roll
+from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.orders import Approved, Purpose
 from ops_pipeline.domain.positions import ExitReason, Position
+from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.stages.execution import lifecycle
 from ops_pipeline.stages.position_manager.roll import (
     LegState,

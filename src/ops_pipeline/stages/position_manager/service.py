@@ -196,7 +196,9 @@ def watch(
     before = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     held = tracking.observe(before, read.marks, exit_rules)
     working = _working(position, ledger)
-    idle = position.exit is None and working is None and ledger.control is ControlLevel.NORMAL
+    keep = ledger.wish_of(position.id).keep
+    calm = ledger.control is ControlLevel.NORMAL and (keep is None or position.qty <= keep)
+    idle = calm and position.exit is None and working is None
     if idle and not whole and not arbiter.first_exit(held, read.marks, exit_rules).rank:
         return Watched(position=position, quote=quote, read=read, held=held, triggers=(), action=_IDLE)
     standing = _standing(
@@ -267,6 +269,7 @@ def _standing(
         current=position.exit,
         working=working,
         roll_waits=roll_waits,
+        keep=ledger.wish_of(position.id).keep,
     )
 
 

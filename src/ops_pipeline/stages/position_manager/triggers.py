@@ -10,6 +10,7 @@ from ops_pipeline.domain.units import Contracts, format_usd
 # RULEBOOK 3: the first met wins.
 RANKS: Mapping[ExitReason, int] = {
     ExitReason.KILL: 1,
+    ExitReason.MANUAL: 1,
     ExitReason.EXPIRY_CUTOFF: 2,
     ExitReason.EOD_FLAT: 3,
     ExitReason.STOP_LOSS: 4,
