@@ -1,10 +1,14 @@
 """Domain values as plain JSON values, and back. Pure."""
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+Read = Callable[[Any], Any]
 
 _PLAIN = frozenset({str, int, float, bool, NoneType})
 _FIELDS: dict[type, tuple[str, ...]] = {}
@@ -35,28 +39,58 @@ def encode(value: Any) -> Any:
     return value
 
 
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
 def build(target: Any, value: Any) -> Any:
     """Build `target` (a dataclass, enum, date, tuple or plain type) from JSON values."""
+    read = _reader_of(target)
+    return value if read is None else read(value)
+
+
+@cache
+def _reader_of(target: Any) -> Read | None:
+    """Give what builds one declared type, worked out once; None: JSON's own value is it."""
     origin = get_origin(target)
     if origin in (Union, UnionType):
-        options = [option for option in get_args(target) if option is not NoneType]
-        return None if value is None else build(options[0], value)
+        option = next(option for option in get_args(target) if option is not NoneType)
+        return _or_none(_reader_of(option))
     if origin is tuple:
-        item = get_args(target)[0]
-        return tuple(build(item, entry) for entry in value)
+        return _tuple_reader(_reader_of(get_args(target)[0]))
     target = getattr(target, "__supertype__", target)
     if is_dataclass(target) and isinstance(target, type):
-        hints = _HINTS.get(target)
-        if hints is None:
-            hints = _HINTS[target] = get_type_hints(target)
-        return target(**{name: build(hints[name], entry) for name, entry in value.items()})
+        return _record_reader(target)
     if isinstance(target, type) and issubclass(target, Enum):
-        return target(value)
+        return _enum_reader(target)
     if target is datetime:
-        return datetime.fromisoformat(value)
-    if target is date:
-        return date.fromisoformat(value)
-    return value
+        return datetime.fromisoformat
+    return date.fromisoformat if target is date else None
+
+
+def _or_none(read: Read | None) -> Read | None:
+    return None if read is None else lambda value: None if value is None else read(value)
+
+
+def _tuple_reader(read: Read | None) -> Read:
+    return tuple if read is None else lambda value: tuple([read(entry) for entry in value])
+
+
+def _enum_reader(target: type[Enum]) -> Read:
+    members = {member.value: member for member in target}
+
+    def read(value: Any) -> Enum:
+        known = members.get(value)
+        return target(value) if known is None else known
+
+    return read
+
+
+def _record_reader(target: type) -> Read:
+    hints = get_type_hints(target)
+    parts = [(name, read) for name, hint in hints.items() if (read := _reader_of(hint)) is not None]
+
+    def build_record(value: Any) -> Any:
+        built = dict(value)
+        for name, read in parts:
+            if name in built:
+                built[name] = read(built[name])
+        return target(**built)
+
+    return build_record

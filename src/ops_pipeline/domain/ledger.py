@@ -16,6 +16,7 @@ from ops_pipeline.domain.controls import (
     Wish,
     kill_id_of,
 )
+from ops_pipeline.domain.changing import changed
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.ledger_index import LedgerIndex, index_of
 from ops_pipeline.domain.orders import Order, OrderIntent, Purpose, most_allowed
@@ -162,14 +163,17 @@ def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
         executions=dict(ledger.executions),
         kept=ledger.index.copy(),
     )
+    seq, head = ledger.seq, ledger.head
     for event in events:
-        if event.seq != ledger.seq + 1 or event.previous != ledger.head:
-            raise LedgerError(f"account {ledger.account}: expected event {ledger.seq + 1}, was {event.seq}")
-        ledger = replace(_apply(ledger, event.body, event.at), seq=event.seq, head=event.hash)
-    return ledger
+        if event.seq != seq + 1 or event.previous != head:
+            raise LedgerError(f"account {ledger.account}: expected event {seq + 1}, was {event.seq}")
+        ledger = _apply(ledger, event)
+        seq, head = event.seq, event.hash
+    return replace(ledger, seq=seq, head=head)
 
 
-def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fold mutates its own copies
+def _apply(ledger: Ledger, event: e.Event) -> Ledger:  # the fold mutates its own copies
+    body, at = event.body, event.at
     match body:
         case e.PositionOpened():
             return _put_position(ledger, position_fold.start_position(ledger.account, body, at))
@@ -177,7 +181,7 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             _may_intend(ledger, intent)
             return _put_order(ledger, order_fold.start_order(body, at))
         case e.FillBooked():
-            return _book(ledger, body, at)
+            return _book(ledger, body, event)
         case e.OrderSending():
             order = _order(ledger, body.client_order_id)
             _may_send(ledger, order)
@@ -196,20 +200,24 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             | e.PositionFrozen()
         ):
             position = _changed_position(_position(ledger, body.position_id), body, at)
-            amount = 0
-            if isinstance(body, e.ContractsRemoved):
-                _once(ledger, body.activity_id)
-                amount = body.amount
-            if isinstance(body, e.ContractsAdjusted):
-                _once(ledger, body.activity_id)
-            if isinstance(body, e.ContractsAdopted):
-                _once(ledger, body.activity_id)
-                amount = -position.cost
-            return replace(_put_position(ledger, position), cash=ledger.cash + amount)
+            if isinstance(body, (e.ContractsRemoved, e.ContractsAdjusted, e.ContractsAdopted)):
+                _once(ledger, body.activity_id, event)
+            return _moved(_put_position(ledger, position), _credit(body, position))
         case e.RollAdvanced() | e.RollRefused():
             return _roll(ledger, body, at)
         case _:
-            return _account(ledger, body, at)
+            return _account(ledger, body, event)
+
+
+def _credit(body: e.EventBody, position: Position) -> Usd4:
+    """Give the cash that an event of a position brings without a fill."""
+    if isinstance(body, e.ContractsRemoved):
+        return body.amount
+    return -position.cost if isinstance(body, e.ContractsAdopted) else 0
+
+
+def _moved(ledger: Ledger, amount: Usd4) -> Ledger:
+    return replace(ledger, cash=ledger.cash + amount) if amount else ledger
 
 
 def _may_intend(ledger: Ledger, intent: OrderIntent) -> None:
@@ -230,10 +238,10 @@ def _may_send(ledger: Ledger, order: Order) -> None:
         )
 
 
-def _once(ledger: Ledger, fact_id: str) -> None:
+def _once(ledger: Ledger, fact_id: str, event: e.Event) -> None:
     if fact_id in ledger.executions:
         raise LedgerError(f"account {ledger.account}: {fact_id} booked twice")
-    ledger.executions[fact_id] = ledger.seq + 1  # type: ignore[index] # see _put_order
+    ledger.executions[fact_id] = event.seq  # type: ignore[index] # see _put_order
 
 
 def _order(ledger: Ledger, cid: ClientOrderId) -> Order:
@@ -293,24 +301,24 @@ def _changed_position(position: Position, body: e.EventBody, at: datetime) -> Po
         case e.PositionClosed():
             return position_fold.close(position, body, at)
         case e.PositionFrozen():
-            return replace(position, frozen=body.reason)
+            return changed(position, frozen=body.reason)
         case _:
             raise LedgerError(f"position {position.id}: {type(body).__name__} is not a position event")
 
 
-def _book(ledger: Ledger, body: e.FillBooked, at: datetime) -> Ledger:
+def _book(ledger: Ledger, body: e.FillBooked, event: e.Event) -> Ledger:
     fill = body.fill
-    _once(ledger, fill.execution_id)
+    _once(ledger, fill.execution_id, event)
     position = position_fold.book_fill(_position(ledger, body.position_id), fill)
-    order = order_fold.book(_order(ledger, fill.client_order_id), fill, at)
+    order = order_fold.book(_order(ledger, fill.client_order_id), fill, event.at)
     flow = fill.price * fill.qty * body.multiplier + fill.fees
-    return replace(_put_order(_put_position(ledger, position), order), cash=ledger.cash - flow)
+    return _moved(_put_order(_put_position(ledger, position), order), -flow)
 
 
 def _roll(ledger: Ledger, body: e.RollAdvanced | e.RollRefused, at: datetime) -> Ledger:
     position = _position(ledger, body.position_id)
     if isinstance(body, e.RollRefused):
-        return _put_position(ledger, replace(position, rolled_on=body.session))
+        return _put_position(ledger, changed(position, rolled_on=body.session))
     ledger.rolls[body.roll_id] = Roll(  # type: ignore[index] # see _put_order
         id=body.roll_id,
         position_id=body.position_id,
@@ -327,10 +335,10 @@ def _roll(ledger: Ledger, body: e.RollAdvanced | e.RollRefused, at: datetime) ->
     return ledger
 
 
-def _account(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
+def _account(ledger: Ledger, body: e.EventBody, event: e.Event) -> Ledger:
     match body:
         case e.AccountOpened():
-            if ledger.seq:
+            if event.seq > 1:
                 raise LedgerError(f"account {ledger.account}: opened twice")
             return replace(
                 ledger,
@@ -342,18 +350,18 @@ def _account(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
                 cash=body.cash,
             )
         case e.CashMoved():
-            _once(ledger, body.activity_id)
+            _once(ledger, body.activity_id, event)
             return replace(ledger, cash=ledger.cash + body.amount, other_cash=ledger.other_cash + body.amount)
         case e.TierChanged():
             return replace(ledger, tier=body.tier, tier_drift=0, tier_session=body.session)
         case e.TierDrifted():
             return replace(ledger, tier_drift=body.sessions, tier_session=body.session)
         case e.ControlChanged():
-            return _controlled(ledger, body, at)
+            return _controlled(ledger, body, event)
         case e.EntriesPaused():
             return replace(ledger, paused_session=body.session)
         case _:
-            return _lasting(ledger, body, at)
+            return _lasting(ledger, body, event.at)
 
 
 def _lasting(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
@@ -380,13 +388,13 @@ def _lasting(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
     return ledger
 
 
-def _controlled(ledger: Ledger, body: e.ControlChanged, at: datetime) -> Ledger:
+def _controlled(ledger: Ledger, body: e.ControlChanged, event: e.Event) -> Ledger:
     """Set the level; a flatten that begins gets its id, which stays its orders' cause to the end."""
     begins = body.level is ControlLevel.FLATTEN and ledger.control < ControlLevel.FLATTEN
     return replace(
         ledger,
         control=body.level,
         control_reason=body.reason,
-        raised_at=at if body.level > ledger.control else ledger.raised_at,
-        kill_id=kill_id_of(ledger.account, ledger.seq + 1) if begins else ledger.kill_id,
+        raised_at=event.at if body.level > ledger.control else ledger.raised_at,
+        kill_id=kill_id_of(ledger.account, event.seq) if begins else ledger.kill_id,
     )

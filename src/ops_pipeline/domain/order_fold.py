@@ -1,9 +1,9 @@
 """How an order's events change it: the table of RELIABILITY 3.1. Pure."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.changing import changed
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.orders import BrokerStatus, Fill, Order, OrderState
 
@@ -44,7 +44,7 @@ def send(order: Order, body: e.OrderSending, at: datetime) -> Order:
         raise LedgerError(f"order {order.id}: expected INTENT or RESEND_WAIT to send, was {order.state}")
     if order.body_hash and order.body_hash != body.body_hash:
         raise LedgerError(f"order {order.id}: a resend never changes its body")
-    return replace(
+    return changed(
         order,
         state=OrderState.SENDING,
         attempt=body.attempt,
@@ -60,17 +60,17 @@ def answer(order: Order, body: e.OrderAnswered, at: datetime) -> Order:
     """Apply the outcome of a POST."""
     if order.state not in _MAY_ANSWER:
         raise LedgerError(f"order {order.id}: an answer needs SENDING or UNKNOWN, was {order.state}")
-    order = replace(order, updated_at=at, detail=body.detail)
+    order = changed(order, updated_at=at, detail=body.detail)
     match body.outcome:
         case "accepted":
-            known = replace(order, broker_order_id=body.broker_order_id, accepted_at=at)
+            known = changed(order, broker_order_id=body.broker_order_id, accepted_at=at)
             return _by_broker(known, body.status or BrokerStatus.ACCEPTED, body.cum)
         case "rejected":
-            return replace(order, state=OrderState.REJECTED)
+            return changed(order, state=OrderState.REJECTED)
         case "deferred":
-            return replace(order, state=OrderState.RESEND_WAIT, not_before=body.not_before)
+            return changed(order, state=OrderState.RESEND_WAIT, not_before=body.not_before)
         case "unknown":
-            return replace(order, state=OrderState.UNKNOWN)
+            return changed(order, state=OrderState.UNKNOWN)
         case other:
             raise LedgerError(f"order {order.id}: expected a known outcome, was {other!r}")
 
@@ -81,7 +81,7 @@ def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
     The word outranks every state below it, also one in which nothing was sent as far as we know. A
     terminal order stays what it is.
     """
-    order = replace(
+    order = changed(
         order,
         broker_order_id=body.broker_order_id,
         accepted_at=order.accepted_at or at,
@@ -90,11 +90,11 @@ def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
         detail=order.detail if order.state is OrderState.CANCELING else body.detail or order.detail,
     )
     if order.state is OrderState.QUARANTINED:
-        return replace(order, broker_status=body.status, cum=max(order.cum, body.cum))
+        return changed(order, broker_status=body.status, cum=max(order.cum, body.cum))
     if _falls(order, body):
-        return replace(order, state=OrderState.QUARANTINED, detail=f"cum fell {order.cum} -> {body.cum}")
+        return changed(order, state=OrderState.QUARANTINED, detail=f"cum fell {order.cum} -> {body.cum}")
     if order.state in _LOST and body.status is not BrokerStatus.REJECTED:
-        return replace(
+        return changed(
             order, state=OrderState.ORPHAN, broker_status=body.status, cum=max(order.cum, body.cum)
         )
     if order.state.is_terminal:
@@ -110,7 +110,7 @@ def _falls(order: Order, body: e.OrderObserved) -> bool:
 
 def not_found(order: Order, body: e.OrderNotFound, at: datetime) -> Order:
     """Count an authoritative 404."""
-    return replace(order, not_found=body.count, updated_at=at)
+    return changed(order, not_found=body.count, updated_at=at)
 
 
 def settle(order: Order, body: e.OrderSettled, at: datetime) -> Order:
@@ -118,7 +118,7 @@ def settle(order: Order, body: e.OrderSettled, at: datetime) -> Order:
     target = OrderState(body.state)
     if order.state not in _SETTLES.get(target, frozenset()):
         raise LedgerError(f"order {order.id}: no edge {order.state} -> {target}")
-    return replace(order, state=target, updated_at=at, detail=body.reason)
+    return changed(order, state=target, updated_at=at, detail=body.reason)
 
 
 def book(order: Order, fill: Fill, at: datetime) -> Order:
@@ -132,17 +132,17 @@ def book(order: Order, fill: Fill, at: datetime) -> Order:
         if leg.occ == fill.occ:
             legs[index] += abs(fill.qty)
     booked = min(legs)
-    order = replace(order, leg_booked=tuple(legs), booked=booked, cum=max(order.cum, *legs), updated_at=at)
+    order = changed(order, leg_booked=tuple(legs), booked=booked, cum=max(order.cum, *legs), updated_at=at)
     if max(legs) > order.intent.qty:
-        return replace(order, state=OrderState.QUARANTINED, detail=f"overfilled {max(legs)}")
+        return changed(order, state=OrderState.QUARANTINED, detail=f"overfilled {max(legs)}")
     if order.state is OrderState.QUARANTINED:
         return order
     if order.state in _LOST:
-        return replace(order, state=OrderState.ORPHAN)
+        return changed(order, state=OrderState.ORPHAN)
     if order.state.is_terminal:
         return order
     if booked == order.intent.qty:
-        return replace(order, state=OrderState.FILLED)
+        return changed(order, state=OrderState.FILLED)
     if order.state is OrderState.DRAINING and order.broker_status is not None:
         return _by_broker(order, order.broker_status, order.cum)
     return order
@@ -151,11 +151,11 @@ def book(order: Order, fill: Fill, at: datetime) -> Order:
 def _by_broker(order: Order, status: BrokerStatus, cum: int) -> Order:
     cum = max(order.cum, cum)
     if order.state is OrderState.DRAINING and not status.is_terminal:
-        return replace(order, cum=cum)  # an older word that came late
-    order = replace(order, broker_status=status, cum=cum)
+        return changed(order, cum=cum)  # an older word that came late
+    order = changed(order, broker_status=status, cum=cum)
     if status.is_terminal:
         drained = order.booked >= cum and len(set(order.leg_booked)) <= 1
-        return replace(order, state=_TERMINAL[status] if drained else OrderState.DRAINING)
+        return changed(order, state=_TERMINAL[status] if drained else OrderState.DRAINING)
     if order.state in (OrderState.CANCELING, OrderState.ABANDONING):
-        return replace(order, state=OrderState.CANCELING)
-    return replace(order, state=OrderState.WORKING)
+        return changed(order, state=OrderState.CANCELING)
+    return changed(order, state=OrderState.WORKING)

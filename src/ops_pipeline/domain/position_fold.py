@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.changing import changed
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.orders import Fill
 from ops_pipeline.domain.positions import Position, PositionStatus, Trade
@@ -43,17 +44,17 @@ def book_fill(position: Position, fill: Fill) -> Position:
         bought, cost = position.bought + fill.qty, position.cost + amount
         average = -(-cost // (bought * position.contract.multiplier))
         position = _reopened(position) if position.status is PositionStatus.CLOSED else position
-        return replace(position, bought=bought, cost=cost, fees=fees, peak=max(position.peak, average))
+        return changed(position, bought=bought, cost=cost, fees=fees, peak=max(position.peak, average))
     sold = position.sold - fill.qty
     if sold > position.bought:
         raise LedgerError(f"position {position.id}: sold {sold} of {position.bought} bought")
-    return replace(position, sold=sold, proceeds=position.proceeds + amount, fees=fees)
+    return changed(position, sold=sold, proceeds=position.proceeds + amount, fees=fees)
 
 
 def complete_entry(position: Position, body: e.EntryCompleted) -> Position:
     """Fix the original quantity; a position in which nothing was bought waits to be closed."""
     status = PositionStatus.EXITING if position.exit else PositionStatus.OPEN
-    return replace(position, original_qty=body.original_qty, status=status)
+    return changed(position, original_qty=body.original_qty, status=status)
 
 
 def mark(position: Position, body: e.PositionMarked, at: datetime) -> Position:
@@ -64,7 +65,7 @@ def mark(position: Position, body: e.PositionMarked, at: datetime) -> Position:
     if body.peak < position.peak or body.trailing_stop < position.trailing_stop:
         raise LedgerError(f"position {position.id}: peak and trailing stop only rise")
     seen = body.mark is not None
-    return replace(
+    return changed(
         position,
         mark=body.mark if seen else position.mark,
         marked_at=at if seen else position.marked_at,
@@ -81,25 +82,25 @@ def decide_exit(position: Position, body: e.ExitDecided) -> Position:
     current = position.exit
     if current is not None and current.latched and body.decision.rank > current.rank:
         raise LedgerError(f"position {position.id}: {current.reason} is latched")
-    return replace(position, exit=body.decision, status=PositionStatus.EXITING)
+    return changed(position, exit=body.decision, status=PositionStatus.EXITING)
 
 
 def withdraw_exit(position: Position) -> Position:
     """Drop a decision that is done or no longer holds."""
     status = PositionStatus.OPEN if position.original_qty else PositionStatus.OPENING
-    return replace(position, exit=None, status=status)
+    return changed(position, exit=None, status=status)
 
 
 def _reopened(position: Position) -> Position:
     status = PositionStatus.OPEN if position.original_qty else PositionStatus.OPENING
-    return replace(position, status=status, closed_at=None, close_reason="")
+    return changed(position, status=status, closed_at=None, close_reason="")
 
 
 def adopt_contracts(position: Position, body: e.ContractsAdopted) -> Position:
     """Begin with contracts that were held before: bought at their cost, nothing left to enter."""
     if position.bought:
         raise LedgerError(f"position {position.id}: adopts into {position.bought} bought")
-    return replace(
+    return changed(
         position,
         bought=body.qty,
         original_qty=body.qty,
@@ -120,7 +121,7 @@ def adjust_contracts(position: Position, body: e.ContractsAdjusted) -> Position:
     was = position.contract.multiplier
     atr = position.entry_atr
     current = position.exit
-    return replace(
+    return changed(
         position,
         contract=body.contract,
         original_qty=position.original_qty * body.for_one,
@@ -140,14 +141,14 @@ def remove_contracts(position: Position, body: e.ContractsRemoved) -> Position:
     sold = position.sold + body.qty
     if sold > position.bought:
         raise LedgerError(f"position {position.id}: {body.cause} of {body.qty}, holds {position.qty}")
-    return replace(position, sold=sold, proceeds=position.proceeds + body.amount, removed_by=body.cause.value)
+    return changed(position, sold=sold, proceeds=position.proceeds + body.amount, removed_by=body.cause.value)
 
 
 def close(position: Position, body: e.PositionClosed, at: datetime) -> Position:
     """End the position; anything still held is a contradiction."""
     if position.qty:
         raise LedgerError(f"position {position.id}: expected nothing held to close, was {position.qty}")
-    return replace(position, status=PositionStatus.CLOSED, closed_at=at, close_reason=body.reason, exit=None)
+    return changed(position, status=PositionStatus.CLOSED, closed_at=at, close_reason=body.reason, exit=None)
 
 
 def trade_of(position: Position) -> Trade | None:

@@ -18,14 +18,17 @@ _CHUNK = 20
 _SAY_EVERY_S = 2.0
 
 
-def spread(work: Work[Case, Found], cases: Sequence[Case], bench: Bench, *, label: str) -> list[Found]:
+def spread(
+    work: Work[Case, Found], cases: Sequence[Case], bench: Bench, *, label: str, at_once: int = _CHUNK
+) -> list[Found]:
     """Do `work` on every case, over `bench.workers` processes; give what was found, in order.
 
-    `work` is a function of a module, for other processes import it. A progress line every 2 s.
+    `work` is a function of a module, for other processes import it. A progress line every 2 s. `at_once`
+    cases are handed over together.
     """
     began = said = perf_counter()
     found: list[Found] = []
-    for part in _parts(work, cases, bench):
+    for part in _parts(work, cases, bench, at_once):
         found += part
         if perf_counter() - said > _SAY_EVERY_S:
             said = perf_counter()
@@ -34,8 +37,10 @@ def spread(work: Work[Case, Found], cases: Sequence[Case], bench: Bench, *, labe
     return found
 
 
-def _parts(work: Work[Case, Found], cases: Sequence[Case], bench: Bench) -> Iterator[list[Found]]:
-    chunks = [cases[first : first + _CHUNK] for first in range(0, len(cases), _CHUNK)]
+def _parts(
+    work: Work[Case, Found], cases: Sequence[Case], bench: Bench, at_once: int
+) -> Iterator[list[Found]]:
+    chunks = [cases[first : first + at_once] for first in range(0, len(cases), at_once)]
     each = partial(_chunk, work, bench.book)
     if bench.workers < 2 or len(chunks) < 2:
         yield from map(each, chunks)

@@ -29,4 +29,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("latency", "G13", "How long a decided exit waits for the broker.", "latency", "GOAL"),
     Entry("determinism", "G9", "Seeds run twice, in surroundings that differ.", "determinism", "GOAL"),
     Entry("mutants", "G7", "The code broken on purpose, each time noticed.", "mutants", "GOAL"),
+    Entry("audit", "G10", "A long ledger is replayed, and every tampering is named.", "audit", "GOAL"),
 )

@@ -53,7 +53,7 @@ def back_up(url: str, target: Path, *, say: Callable[[str], None] = lambda _: No
             if source.is_sqlite:
                 _copy_file(source.connection, part)
             else:
-                with _file(part) as copy, _one_instant(source):
+                with _file(part) as copy, source.one_instant():
                     _copy_rows(source, copy, say)
         copied = _checked(part, target)
     except BaseException:
@@ -174,15 +174,6 @@ def _require_empty(target: Database) -> None:
     require_newest(target)
     if target.rows(select(s.META.c.name)):
         raise ConfigurationError("restore: expected an empty PostgreSQL database, found one in use")
-
-
-@contextmanager
-def _one_instant(source: Database) -> Iterator[None]:
-    source.connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    try:
-        yield
-    finally:
-        source.connection.execute("ROLLBACK")
 
 
 @contextmanager

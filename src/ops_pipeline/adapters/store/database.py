@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import RLock
 from typing import Any
 
@@ -70,6 +70,25 @@ class Database:
             self._cursor.execute(text, {**defaults, **values})
             names = [column[0] for column in self._cursor.description]
             return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
+
+    def batches(self, statement: Executable, size: int, **values: Any) -> Iterator[list[Row]]:
+        """Run a query and give its rows by column name, `size` at a time, so that none is held whole."""
+        text, defaults = self._text_of(statement)
+        with closing(self.connection.cursor()) as cursor:
+            cursor.execute(text, {**defaults, **values})
+            names = [column[0] for column in cursor.description]
+            while rows := cursor.fetchmany(size):
+                yield [dict(zip(names, row, strict=True)) for row in rows]
+
+    @contextmanager
+    def one_instant(self) -> Iterator[None]:
+        """Read all that is read meanwhile as one instant saw it, whatever others write."""
+        whole = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        self.connection.execute("BEGIN" if self.is_sqlite else whole)
+        try:
+            yield
+        finally:
+            self.connection.execute("ROLLBACK")
 
     def write(self, statement: Executable, **values: Any) -> int:
         """Run one changing statement inside the transaction; give the rows it changed."""

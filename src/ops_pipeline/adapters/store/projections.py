@@ -1,6 +1,7 @@
 """Which projection rows a batch of events changes, and how they are written. Shell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from sqlalchemy import delete
 
@@ -15,7 +16,7 @@ from ops_pipeline.domain.units import ClientOrderId, PositionId
 
 Changes = dict[str, list[Row]]
 
-_ONLY_ADDED = (s.FILLS.name, s.ACTIVITIES.name)
+ONLY_ADDED = (s.FILLS, s.ACTIVITIES)
 _DELETES = {table.name: delete(table) for table in s.PROJECTIONS}
 
 
@@ -42,6 +43,7 @@ def position_of(body: e.EventBody, ledger: Ledger) -> str | None:
 def changes_of(ledger: Ledger, events: Sequence[e.Event]) -> Changes:
     """Give the rows, by table, that `events` changed; `ledger` is the fold that ends with them."""
     bodies = [event.body for event in events]
+    added = added_rows(events)
     positions = [ledger.positions[key] for key in dict.fromkeys(_positions_in(bodies))]
     orders = [ledger.orders[key] for key in dict.fromkeys(_orders_in(bodies))]
     rolls = dict.fromkeys(body.roll_id for body in bodies if isinstance(body, e.RollAdvanced))
@@ -50,10 +52,31 @@ def changes_of(ledger: Ledger, events: Sequence[e.Event]) -> Changes:
         s.ACCOUNTS.name: [r.account_row(ledger)],
         s.POSITIONS.name: [r.POSITION.row(position) for position in positions],
         s.ORDERS.name: [r.order_row(order, ledger) for order in orders],
-        s.FILLS.name: [_fill_row(event, body) for event, body in _fills_in(events)],
-        s.ACTIVITIES.name: [_activity_row(event, body) for event, body in _activities_in(events)],
+        s.FILLS.name: added[s.FILLS.name],
+        s.ACTIVITIES.name: added[s.ACTIVITIES.name],
         s.TRADES.name: [r.TRADE.row(trade) for trade in trades],
         s.ROLLS.name: [r.roll_row(ledger.rolls[roll_id], ledger.account) for roll_id in rolls],
+    }
+
+
+def added_rows(events: Sequence[e.Event]) -> Changes:
+    """Give the rows that events add for good: fills and activities, each with its event's number."""
+    return {
+        s.FILLS.name: [_fill_row(event, body) for event, body in _fills_in(events)],
+        s.ACTIVITIES.name: [_activity_row(event, body) for event, body in _activities_in(events)],
+    }
+
+
+def state_rows(ledger: Ledger) -> dict[str, dict[str, Callable[[], Row]]]:
+    """Give, by table and key, what makes the row of each thing that a fold holds."""
+    positions = ledger.positions
+    trades = {key: trade for key in positions if (trade := trade_of(positions[key])) is not None}
+    return {
+        s.ACCOUNTS.name: {ledger.account: partial(r.account_row, ledger)} if ledger.seq else {},
+        s.POSITIONS.name: {key: partial(r.POSITION.row, positions[key]) for key in positions},
+        s.ORDERS.name: {key: partial(r.order_row, order, ledger) for key, order in ledger.orders.items()},
+        s.TRADES.name: {key: partial(r.TRADE.row, trade) for key, trade in trades.items()},
+        s.ROLLS.name: {key: partial(r.roll_row, roll, ledger.account) for key, roll in ledger.rolls.items()},
     }
 
 
@@ -88,7 +111,7 @@ def _activities_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, e.CashM
 def write_changes(database: Database, changes: Changes) -> None:
     """Write projection rows, parents first; fills and activities are only ever added."""
     for table in s.PROJECTIONS:
-        on_conflict = "error" if table.name in _ONLY_ADDED else "update"
+        on_conflict = "error" if table in ONLY_ADDED else "update"
         database.insert(table, changes[table.name], on_conflict=on_conflict)
 
 
