@@ -8,6 +8,7 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain import order_fold, position_fold
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import Alert, AlertCleared, AlertCode, AlertRaised
+from ops_pipeline.domain.changing import changed
 from ops_pipeline.domain.controls import (
     NO_WISH,
     PositionWished,
@@ -16,7 +17,6 @@ from ops_pipeline.domain.controls import (
     Wish,
     kill_id_of,
 )
-from ops_pipeline.domain.changing import changed
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.ledger_index import LedgerIndex, index_of
 from ops_pipeline.domain.orders import Order, OrderIntent, Purpose, most_allowed

@@ -1,7 +1,7 @@
 """Deterministic simulation: every kind of fault by seed, judged by an all-seeing broker. Shell."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -10,90 +10,30 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from ops_pipeline.domain.units import Occ
 from ops_pipeline.verify import edges
 from ops_pipeline.verify.crash import open_lab, run_on, told
-from ops_pipeline.verify.fuse import Crash, Fuse
 from ops_pipeline.verify.goals import Bench, Goal, Result, Told
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Lab
-from ops_pipeline.verify.network import FaultyNetwork, Storm
+from ops_pipeline.verify.market import calendar
+from ops_pipeline.verify.network import FaultyNetwork, Schedule, Script, Scripted, Storm
 from ops_pipeline.verify.parallel import spread
 from ops_pipeline.verify.scenarios import SCENARIOS
 from ops_pipeline.verify.terms import LabBook
 from ops_pipeline.verify.waits import Wait, waits_of
+from ops_pipeline.verify.weather import Weather
 
-# Faults of calls, in parts per thousand, and of the host, per point or step.
-_RATE = (20, 300)
-_CRASHES = (0, 0, 4, 12)
-_ZOMBIES = (0, 0, 0, 3)
-_JUMPS = (0, 0, 0, 15)
-_OTHERS = (0, 0, 0, 10)
-_DOWN_S = (0, 20)
-_JUMP_S = (20, 120)
-# How long faults go on, and how long everything then has to come to rest: beyond quarantine and drain.
+# Faults of calls, in parts per thousand: orders and cancels are few, and suffer more than reads.
+_RATE = (20, 250)
+_ORDER_RATE = (200, 800)
+# In every third weather signals live so long: entries outlive them, and what is lost is given up.
+_SHORT_LIVES_S = (2, 40)
+# How long faults go on at least, and how long everything then has to come to rest: beyond quarantine and
+# drain. Where the session ends before, the next one's morning follows.
 _STORM = timedelta(minutes=4)
 _CALM = timedelta(minutes=8)
 _LEAST_SEEDS, _LEAST_FIRINGS, _LEAST_HITS = 5_000, 500, 20
 _SHOWN = 5
-
-
-class Weather(Fuse):
-    """What happens to the host by chance until the storm is over: crashes, pauses, jumps, other people."""
-
-    def __init__(self, random: Random, fired: Counter[Kind], *, until: datetime) -> None:
-        """Draw how much of each there is."""
-        super().__init__()
-        self._random = random
-        self._fired = fired
-        self._until = until
-        self._crashes = random.choice(_CRASHES)
-        self._zombies = random.choice(_ZOMBIES)
-        self._jumps = random.choice(_JUMPS)
-        self._others = random.choice(_OTHERS)
-        self.lab: Lab | None = None
-
-    def point(self, what: str) -> None:
-        """Die, or be taken over from, by chance."""
-        lab = self.lab
-        if lab is None or not self.armed or lab.clock.now() >= self._until:
-            return
-        self.points += 1
-        drawn = self._random.randrange(1_000)
-        if drawn < self._crashes:
-            self._fired[Kind.CRASH] += 1
-            raise Crash(what)
-        if drawn < self._crashes + self._zombies:
-            self._fired[Kind.ZOMBIE] += 1
-            lab.take_over()
-
-    def step(self, lab: Lab) -> None:
-        """Let the host be suspended, or somebody else act, by chance."""
-        now = lab.clock.now()
-        if now >= self._until:
-            return
-        drawn = self._random.randrange(1_000)
-        if drawn < self._jumps:
-            self._fired[Kind.CLOCK_JUMP] += 1
-            lab.be_off(timedelta(seconds=self._random.randint(*_JUMP_S)), "host suspended")
-        elif drawn < self._jumps + self._others:
-            self._somebody(lab)
-
-    def down(self) -> timedelta:
-        """Give how long a dead process stays dead."""
-        return timedelta(seconds=self._random.randint(*_DOWN_S))
-
-    def _somebody(self, lab: Lab) -> None:
-        account = self._random.choice(lab.accounts)
-        oracle = lab.oracles[account]
-        oracle.advance()
-        for symbol, holding in sorted(oracle.book.holdings.items()):
-            free = holding.qty - oracle.for_sale(Occ(symbol))
-            quote = lab.terms.market.quotes([Occ(symbol)], now=lab.clock.now()).get(Occ(symbol))
-            if free > 0 and quote is not None and quote.bid:
-                self._fired[Kind.MANUAL_SALE] += 1
-                oracle.trade_by_hand(Occ(symbol), -self._random.randint(1, free), quote.bid)
-                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +72,39 @@ def _brewed(
     random = Random(seed)
     name = random.choice(sorted(SCENARIOS))
     plan = SCENARIOS[name]()
-    until = plan.start if calm else plan.start + _STORM
-    plan = replace(plan, end=max(plan.end, until) + _CALM)
-    rate = random.randint(*_RATE)
+    until = plan.start if calm else max(plan.start + _STORM, plan.end)
+    plan = replace(plan, end=_at_rest(max(until, plan.end)))
     network = FaultyNetwork(
-        {
-            account.id: Storm(Random(random.getrandbits(64)), until=until, rate=rate)
-            for account in plan.accounts
-        }
+        {account.id: _schedule(random, until, {} if calm else plan.script) for account in plan.accounts}
     )
     weather = Weather(random, network.fired, until=until)
     plan = replace(plan, match=replace(plan.match, seed=seed, partial_chance=0.5))
     lab = open_lab(plan, book, folder, weather, network)
     weather.lab = lab
     lab.before_step, lab.restart_after = weather.step, weather.down
+    if not calm and not random.randrange(3):
+        lab.longest_life = timedelta(seconds=random.randint(*_SHORT_LIVES_S))
     return lab, name, network.fired, run_on(lab, plan)
+
+
+def _schedule(random: Random, until: datetime, script: Mapping[str, Sequence[Kind | None]]) -> Schedule:
+    """Give an account's faults: those that make the scenario first, then the storm's."""
+    storm = Storm(
+        Random(random.getrandbits(64)),
+        until=until,
+        rate=random.randint(*_RATE),
+        order_rate=random.randint(*_ORDER_RATE),
+    )
+    return Scripted(Script(script), storm)
+
+
+def _at_rest(until: datetime) -> datetime:
+    """Give when everything has had its time: within the session, or in the following one's morning."""
+    rest = until + _CALM
+    session = calendar().between(until.date(), until.date())
+    if session and rest <= session[0].close_at:
+        return rest
+    return calendar().following(until.date()).open_at + _CALM
 
 
 def _hits(lab: Lab) -> Counter[str]:

@@ -93,7 +93,7 @@ def _o1_no_more_than_wanted(case: Case) -> Complaints:
         if intent.purpose in _WALKS:
             wanted.setdefault((intent.purpose, intent.key), intent.qty)
             got[intent.purpose, intent.key] += order.booked
-    return [f"{key}: {got[cause]} bought of {qty}" for cause, qty in wanted.items() if got[cause] > qty]
+    return [f"{cause}: {got[cause]} bought of {qty}" for cause, qty in wanted.items() if got[cause] > qty]
 
 
 def _c1_breaks_as_shown(case: Case) -> Complaints:

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     SKEWED_ORDERS = "orders behind"
     SKEWED_POSITIONS = "positions behind"
     LATE_FILL = "late fill"
+    WITHHELD_FILLS = "fills withheld"
+    MISSING_FILLS = "fills missing"
     DUPLICATED_FILL = "duplicated fill"
     REORDERED_FILLS = "reordered fills"
     PARTIAL_FILL = "partial fill"

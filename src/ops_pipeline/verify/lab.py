@@ -87,6 +87,7 @@ class Lab:
     fuse: Fuse = field(default_factory=Fuse)
     before_step: Callable[["Lab"], None] = lambda _: None
     restart_after: Callable[[], timedelta] = lambda: timedelta(0)
+    longest_life: timedelta = timedelta.max
     clock: SimulatedClock = field(init=False)
     oracles: dict[AccountId, Oracle] = field(init=False)
     brokers: dict[AccountId, Broker] = field(init=False)
@@ -167,13 +168,13 @@ class Lab:
                 self.be_off(self.restart_after(), "process dead")
 
     def _begin(self) -> None:
-        """Open the accounts; a start that the broker does not answer is tried again in a second."""
+        """Open the accounts; a start without the broker's answer or the lease is tried again in a second."""
         while True:
             try:
                 self.process.wiring.open_accounts(self.clock.now())
                 return
-            except BrokerUnavailable:
-                self.clock.move_to(self.clock.now() + timedelta(seconds=1))
+            except (BrokerUnavailable, LeaseHeldError):
+                self.be_off(timedelta(seconds=1), "start refused")
 
     def new_process(self, store: SqlStore) -> Process:
         """Wire the services over a store; nothing runs yet."""
@@ -307,6 +308,7 @@ class Lab:
     ) -> None:
         """Store a signal of this instant with the features it was made from."""
         session = self.features(ticker, interval_of(strategy))
+        life = min(life, self.longest_life)
         wish = signal_of(ticker, strategy, right, session=session, now=self.clock.now(), life=life)
         self.signals.add(wish.id)
         self.store.add_decisions([wish], [])

@@ -68,7 +68,7 @@ def measure(bench: Bench, size: int) -> Result:
         fates = list(pool.map(partial(fate_of, bench), chosen))
     killed = sum(bool(fate.killed_by) and not fate.problem for fate in fates)
     failures = [*control.result(), *(fate.objection() for fate in fates if fate.objection())]
-    enough = 0 < size or len(chosen) >= _LEAST_MUTANTS
+    enough = size > 0 or len(chosen) >= _LEAST_MUTANTS
     return Result(
         goal=GOAL.number,
         value=f"{killed} of {len(chosen)} killed{'' if not control.result() else ', the control too'}",

@@ -40,6 +40,7 @@ OF_CALL: Mapping[str, tuple[Kind, ...]] = {
         Kind.REJECTED,
         Kind.REJECTED_YET_TAKEN,
         Kind.INSUFFICIENT,
+        Kind.INSUFFICIENT,  # sales only
         Kind.STUCK,
     ),
     "cancel": (Kind.CANCEL_LOST, Kind.CANCEL_FAILED, Kind.FILL_DURING_CANCEL),
@@ -51,6 +52,8 @@ OF_CALL: Mapping[str, tuple[Kind, ...]] = {
         Kind.READ_FAILED,
         Kind.EMPTY_LIST,
         Kind.LATE_FILL,
+        Kind.WITHHELD_FILLS,
+        Kind.MISSING_FILLS,
         Kind.DUPLICATED_FILL,
         Kind.REORDERED_FILLS,
     ),
@@ -69,6 +72,9 @@ _LATE_S = (5, 25)
 _VERY_LATE_S = (150, 240)
 _SKEW_S = (1, 10)
 _FILL_LAG_S = 3
+# For so long no activity newer than now is shown: less, or more, than an ended order waits for its fills.
+_WITHHELD_S = (10, 90)
+_MISSING_S = (150, 240)
 _RESET_S = (1, 15)
 _KEPT_S = 15
 
@@ -100,18 +106,37 @@ class Script:
         return last
 
 
-class Storm:
-    """Faults by chance, up to an instant; `rate` of all calls, in parts per thousand, at most 300."""
+class Scripted:
+    """A script's faults first, then another schedule's."""
 
-    def __init__(self, random: Random, *, until: datetime, rate: int) -> None:
+    def __init__(self, script: Script, then: Schedule) -> None:
+        """Follow `script`, then `then`."""
+        self._script = script
+        self._then = then
+
+    def draw(self, call: str, now: datetime) -> Kind | None:
+        """Give the script's next fault of the call, else what the other one draws."""
+        return self._script.draw(call, now) or self._then.draw(call, now)
+
+    def between(self, first: int, last: int) -> int:
+        """Give what the other one gives."""
+        return self._then.between(first, last)
+
+
+class Storm:
+    """Faults by chance, up to an instant, in parts per thousand: of reads, and of orders and cancels."""
+
+    def __init__(self, random: Random, *, until: datetime, rate: int, order_rate: int) -> None:
         """Draw from `random`."""
         self._random = random
         self._until = until
         self._rate = rate
+        self._order_rate = order_rate
 
     def draw(self, call: str, now: datetime) -> Kind | None:
         """Give a kind that fits the call."""
-        if now >= self._until or self._random.randrange(1_000) >= self._rate:
+        rate = self._order_rate if call in ("submit", "cancel") else self._rate
+        if now >= self._until or self._random.randrange(1_000) >= rate:
             return None
         return self._random.choice(OF_CALL[call])
 
@@ -140,6 +165,7 @@ class FaultyBroker:
         self._under_way: list[tuple[datetime, Approved]] = []
         self._seen: deque[_Seen] = deque()
         self._parted: set[str] = set()
+        self._hidden: tuple[datetime, datetime] | None = None
 
     def deliver(self, now: datetime) -> None:
         """Let late requests arrive, and remember what the lists show."""
@@ -226,7 +252,11 @@ class FaultyBroker:
 
     def activities(self, *, since: datetime) -> Sequence[Activity]:
         kind = self._reading("activities")
-        rows = list(self._oracle.activities(since=since))
+        now = self._oracle.advance()
+        if kind in (Kind.WITHHELD_FILLS, Kind.MISSING_FILLS) and self._hidden is None:
+            span = _WITHHELD_S if kind is Kind.WITHHELD_FILLS else _MISSING_S
+            self._hidden = (now, now + timedelta(seconds=self._schedule.between(*span)))
+        rows = list(self._shown(self._oracle.activities(since=since), now))
         match kind:
             case Kind.EMPTY_LIST:
                 return ()
@@ -239,6 +269,16 @@ class FaultyBroker:
                 return rows[::-1]
             case _:
                 return rows
+
+    def _shown(self, rows: Sequence[Activity], now: datetime) -> Sequence[Activity]:
+        """Give the activities without those that are hidden for now."""
+        if self._hidden is None:
+            return rows
+        since, until = self._hidden
+        if now >= until:
+            self._hidden = None
+            return rows
+        return [row for row in rows if row.at < since]
 
     def _reading(self, call: str) -> Kind | None:
         now = self._oracle.advance()

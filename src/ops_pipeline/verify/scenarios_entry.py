@@ -24,6 +24,7 @@ from ops_pipeline.verify.scenario import (
 
 # A signal that is over before an unknown order was asked for twice.
 _SHORT = timedelta(seconds=4)
+_SHORTER = timedelta(seconds=1)
 STOP = "option_stop_loss"
 
 
@@ -167,6 +168,62 @@ def abandoned_entry_turns_up() -> Plan:
     )
 
 
+# Lists and look-ups that do not show a new order yet.
+_UNSEEN = {"order": [Kind.SKEWED_ORDERS] * 3, "orders": [Kind.SKEWED_ORDERS] * 3}
+
+
+def abandoned_entry_found_resting() -> Plan:
+    """Give an unseen entry up for its signal has passed; it is found resting and cancelled."""
+    return Plan(
+        market=market("1.20", "1.25", size=0),
+        acts=[signal(life=_SHORTER)],
+        end=at(14, 44),
+        script={"submit": [Kind.LOST_RESPONSE], **_UNSEEN},
+        complaints=lambda lab: holds(lab, {}),
+    )
+
+
+def abandoned_entry_found_filled() -> Plan:
+    """Give an unseen entry up; it is found filled before its fills are shown, and managed to its stop."""
+    made = market()
+    made.put(at(14, 43), "0.85", "0.90", occ=CALL)
+    return Plan(
+        market=made,
+        acts=[signal(life=_SHORTER)],
+        end=at(14, 46),
+        script={"submit": [Kind.LOST_RESPONSE], "activities": [Kind.WITHHELD_FILLS] * 4, **_UNSEEN},
+        complaints=lambda lab: flat(lab, reason=STOP),
+    )
+
+
+def fills_shown_late() -> Plan:
+    """Find an entry filled whose answer was lost and whose fills are shown only later; stopped."""
+    made = market()
+    made.put(at(14, 43), "0.85", "0.90", occ=CALL)
+    return Plan(
+        market=made,
+        acts=[signal()],
+        end=at(14, 46),
+        script={"submit": [Kind.LOST_RESPONSE], "activities": [Kind.WITHHELD_FILLS] * 2},
+        complaints=lambda lab: flat(lab, reason=STOP),
+    )
+
+
+def fills_never_shown_in_time() -> Plan:
+    """Wait longer for an order's fills than a broker may take: quarantined, a person decides."""
+
+    def complaints(lab: Lab) -> list[str]:
+        return [] if OrderState.QUARANTINED in states(lab) else [f"expected QUARANTINED, was {states(lab)}"]
+
+    return Plan(
+        market=market(),
+        acts=[signal()],
+        end=at(14, 46),
+        script={"activities": [None, Kind.MISSING_FILLS, Kind.MISSING_FILLS]},
+        complaints=complaints,
+    )
+
+
 ENTRIES = (
     entry_and_stop,
     repriced_entry,
@@ -180,4 +237,8 @@ ENTRIES = (
     two_accounts,
     abandoned_entry,
     abandoned_entry_turns_up,
+    abandoned_entry_found_resting,
+    abandoned_entry_found_filled,
+    fills_shown_late,
+    fills_never_shown_in_time,
 )
