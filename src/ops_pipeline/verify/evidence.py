@@ -32,12 +32,21 @@ def _o11_answers_as_heard(case: Case) -> Complaints:
 
 
 def _o11_absence_as_heard(case: Case) -> Complaints:
-    return [
-        f"{event.body.client_order_id} counted as not found at {event.at}, nobody said so"
-        for event in case.events
-        if isinstance(event.body, e.OrderNotFound)
-        and (event.body.client_order_id, event.at) not in case.heard.absent
-    ]
+    """Judge that nobody is counted as not found more often than was said.
+
+    A process that stood still stamps what it then hears with the instant at which it began.
+    """
+    found = []
+    said = sorted(case.heard.absent, key=lambda pair: pair[1])
+    for event in case.events:
+        if isinstance(event.body, e.OrderNotFound):
+            order = event.body.client_order_id
+            heard = next((pair for pair in said if pair[0] == order and pair[1] >= event.at), None)
+            if heard is None:
+                found.append(f"{order} counted as not found at {event.at}, nobody said so")
+            else:
+                said.remove(heard)
+    return found
 
 
 def _o11_given_up_after_quarantine(case: Case) -> Complaints:

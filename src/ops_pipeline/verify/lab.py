@@ -143,6 +143,7 @@ class Lab:
                 break
             self.clock.move_to(max(due, self.clock.now()))
             self.terms.network.deliver(self.clock.now())
+            self.steps.append(self.clock.now())
             self.process.engine.run_due(self.clock.now())
         self.fuse.armed = True
 
@@ -164,6 +165,8 @@ class Lab:
             try:
                 self._begin()
                 return
+            except StaleWriterError:
+                return  # taken over from as it started: the other one goes on
             except Crash:
                 self.be_off(self.restart_after(), "process dead")
 

@@ -196,6 +196,19 @@ def abandoned_entry_found_filled() -> Plan:
     )
 
 
+def abandoned_entry_turns_up_filled() -> Plan:
+    """Let an entry given up for lost arrive and fill; its fills are shown only minutes later."""
+    made = market()
+    made.put(at(14, 50), "0.85", "0.90", occ=CALL)
+    return Plan(
+        market=made,
+        acts=[signal(life=_SHORTER)],
+        end=at(14, 53),
+        script={"submit": [Kind.VERY_LATE_REQUEST], "activities": [Kind.WITHHELD_FILLS] * 16},
+        complaints=lambda lab: flat(lab, reason=STOP),
+    )
+
+
 def fills_shown_late() -> Plan:
     """Find an entry filled whose answer was lost and whose fills are shown only later; stopped."""
     made = market()
@@ -239,6 +252,7 @@ ENTRIES = (
     abandoned_entry_turns_up,
     abandoned_entry_found_resting,
     abandoned_entry_found_filled,
+    abandoned_entry_turns_up_filled,
     fills_shown_late,
     fills_never_shown_in_time,
 )
