@@ -25,7 +25,7 @@ from ops_pipeline.verify.weather import Weather
 
 # Faults of calls, in parts per thousand: orders and cancels are few, and suffer more than reads.
 _RATE = (20, 250)
-_ORDER_RATE = (200, 800)
+_ORDER_RATE = (300, 900)
 # In every third weather signals live so long: entries outlive them, and what is lost is given up.
 _SHORT_LIVES_S = (2, 40)
 # How long faults go on at least, and how long everything then has to come to rest: beyond quarantine and

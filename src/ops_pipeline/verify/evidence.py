@@ -32,21 +32,17 @@ def _o11_answers_as_heard(case: Case) -> Complaints:
 
 
 def _o11_absence_as_heard(case: Case) -> Complaints:
-    """Judge that nobody is counted as not found more often than was said.
+    """Judge that an order is counted as not found only where a look-up found nothing.
 
     A process that stood still stamps what it then hears with the instant at which it began.
     """
-    found = []
-    said = sorted(case.heard.absent, key=lambda pair: pair[1])
-    for event in case.events:
-        if isinstance(event.body, e.OrderNotFound):
-            order = event.body.client_order_id
-            heard = next((pair for pair in said if pair[0] == order and pair[1] >= event.at), None)
-            if heard is None:
-                found.append(f"{order} counted as not found at {event.at}, nobody said so")
-            else:
-                said.remove(heard)
-    return found
+    last = dict(sorted(case.heard.absent, key=lambda pair: pair[1]))
+    return [
+        f"{event.body.client_order_id} counted as not found at {event.at}, nobody said so"
+        for event in case.events
+        if isinstance(event.body, e.OrderNotFound)
+        and not (event.body.client_order_id in last and last[event.body.client_order_id] >= event.at)
+    ]
 
 
 def _o11_given_up_after_quarantine(case: Case) -> Complaints:

@@ -204,7 +204,7 @@ def abandoned_entry_turns_up_filled() -> Plan:
         market=made,
         acts=[signal(life=_SHORTER)],
         end=at(14, 53),
-        script={"submit": [Kind.VERY_LATE_REQUEST], "activities": [Kind.WITHHELD_FILLS] * 16},
+        script={"submit": [Kind.VERY_LATE_REQUEST], "activities": [Kind.WITHHELD_FILLS] * 34},
         complaints=lambda lab: flat(lab, reason=STOP),
     )
 
