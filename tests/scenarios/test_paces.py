@@ -124,6 +124,7 @@ def engine_of(runner, pulse, store):
             store=store,
             calendar=OneDay(),
             pulse_s=10,
+            idle_s=60,
         )
     )
 

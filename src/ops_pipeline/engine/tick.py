@@ -16,8 +16,9 @@ Runner = Callable[[datetime, str], StepReport]
 class Machinery:
     """What a tick drives: rows of the registry, a runner per job, and the order pulse of each account.
 
-    `pulse_s`: seconds between reconciliations while an account's orders live. `silences` collects the
-    rows that ran again after too long a silence, for the health job to take.
+    `pulse_s`: seconds between reconciliations while an account's orders live, `idle_s` where it holds
+    nothing; in between its position manager reconciles. `silences` collects the rows that ran again
+    after too long a silence, for the health job to take.
     """
 
     rows: tuple[Row, ...]
@@ -27,6 +28,7 @@ class Machinery:
     store: Store
     calendar: Calendar
     pulse_s: int
+    idle_s: int
     silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
     flush_s: int = 300
 
@@ -63,7 +65,7 @@ class Engine:
         self._flushed: datetime | None = None
 
     def run_due(self, now: datetime) -> Sequence[StepReport]:
-        """Run every row due at `now`, in data-flow order, then the pulse of accounts with live orders."""
+        """Run every row due at `now`, in data-flow order, then the pulse of the accounts that want it."""
         session = self._machinery.calendar.session_at(now)
         if session is None:
             return ()
@@ -102,7 +104,7 @@ class Engine:
             return None
         dues = [due for slot in self._slots if (due := self._due(slot, session)) is not None]
         accounts = self._machinery.accounts
-        dues += [self._pulse_due(account, now) for account in accounts if self._has_live(account)]
+        dues += [self._pulse_due(account, now) for account in accounts if self._is_pulsed(account)]
         # What is due already and did not run is tried again in a second.
         return min((due if due > now else now + timedelta(seconds=1) for due in dues), default=None)
 
@@ -140,10 +142,10 @@ class Engine:
         return report
 
     def _pulse(self, now: datetime, *, sent: frozenset[str]) -> list[StepReport]:
-        """Run execution where orders live: at its pace, or at once where something was just sent."""
+        """Run execution where orders live or nothing is held, and at once where something was just sent."""
         reports: list[StepReport] = []
         for account in self._machinery.accounts:
-            if account in sent or (self._has_live(account) and self._pulse_due(account, now) <= now):
+            if account in sent or (self._is_pulsed(account) and self._pulse_due(account, now) <= now):
                 self._pulsed[account] = now
                 self._levels[account] = self._level(account)
                 report = self._machinery.pulse(now, account)
@@ -152,14 +154,15 @@ class Engine:
         return reports
 
     def _pulse_due(self, account: str, now: datetime) -> datetime:
-        """Give when an account with live orders is to be reconciled: at its pace, or when it asked to be.
+        """Give when an account is to be reconciled: at its pace, or when it asked to be.
 
         A kill level that changed waits for no pace.
         """
         last = self._pulsed.get(account)
         if last is None or self._levels.get(account) != self._level(account):
             return now
-        due = last + timedelta(seconds=self._machinery.pulse_s)
+        pace = self._machinery.pulse_s if self._has_live(account) else self._machinery.idle_s
+        due = last + timedelta(seconds=pace)
         return min(due, self._pulse_again.get(account) or due)
 
     def _flush(self, now: datetime) -> None:
@@ -169,6 +172,9 @@ class Engine:
 
     def _level(self, account: str) -> int:
         return self._machinery.store.ledger(account).control  # type: ignore[arg-type] # an AccountId
+
+    def _is_pulsed(self, account: str) -> bool:
+        return self._has_live(account) or not self._busy(account)
 
     def _has_live(self, account: str) -> bool:
         return bool(self._machinery.store.ledger(account).live_orders)  # type: ignore[arg-type] # an AccountId

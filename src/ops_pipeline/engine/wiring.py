@@ -155,6 +155,7 @@ class Wiring:
             store=self.parts.store,
             calendar=self.parts.calendar,
             pulse_s=pulse_pace(self.parts.book),
+            idle_s=self.parts.book.execution_rules().reconcile_idle_s,
             silences=self.memory.silences,
         )
 

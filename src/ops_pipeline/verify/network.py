@@ -253,10 +253,14 @@ class FaultyBroker:
     def activities(self, *, since: datetime) -> Sequence[Activity]:
         kind = self._reading("activities")
         now = self._oracle.advance()
+        if self._hidden is not None and now >= self._hidden[1]:
+            self._hidden = None
         if kind in (Kind.WITHHELD_FILLS, Kind.MISSING_FILLS) and self._hidden is None:
             span = _WITHHELD_S if kind is Kind.WITHHELD_FILLS else _MISSING_S
             self._hidden = (now, now + timedelta(seconds=self._schedule.between(*span)))
-        rows = list(self._shown(self._oracle.activities(since=since), now))
+        rows = list(self._oracle.activities(since=since))
+        if self._hidden is not None:
+            rows = [row for row in rows if row.at < self._hidden[0]]
         match kind:
             case Kind.EMPTY_LIST:
                 return ()
@@ -269,16 +273,6 @@ class FaultyBroker:
                 return rows[::-1]
             case _:
                 return rows
-
-    def _shown(self, rows: Sequence[Activity], now: datetime) -> Sequence[Activity]:
-        """Give the activities without those that are hidden for now."""
-        if self._hidden is None:
-            return rows
-        since, until = self._hidden
-        if now >= until:
-            self._hidden = None
-            return rows
-        return [row for row in rows if row.at < since]
 
     def _reading(self, call: str) -> Kind | None:
         now = self._oracle.advance()

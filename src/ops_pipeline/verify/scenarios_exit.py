@@ -104,6 +104,20 @@ def exit_answer_lost() -> Plan:
     )
 
 
+def rejected_exit_was_taken() -> Plan:
+    """Have the stop rejected and filled all the same, with its fills shown late: sold once."""
+    return Plan(
+        market=_falling(size=2),
+        acts=[holding()],
+        end=at(14, 46),
+        script={
+            "submit": [Kind.REJECTED_YET_TAKEN],
+            "activities": [None, None, Kind.READ_FAILED, Kind.WITHHELD_FILLS],
+        },
+        complaints=lambda lab: flat(lab),
+    )
+
+
 def stuck_exit() -> Plan:
     """Let the first exit stick at the broker: cancelled after its patience, sold by the next."""
     return Plan(
@@ -223,6 +237,7 @@ EXITS = (
     hard_stop_then_normal,
     rejected_exits,
     exit_answer_lost,
+    rejected_exit_was_taken,
     stuck_exit,
     cancel_races,
     exit_of_the_day_expires,
