@@ -107,14 +107,11 @@ def exit_answer_lost() -> Plan:
 def rejected_exit_was_taken() -> Plan:
     """Have the stop rejected and filled all the same, with its fills shown late: sold once."""
     return Plan(
-        market=_falling(size=2),
+        market=_falling(),
         acts=[holding()],
         end=at(14, 46),
-        script={
-            "submit": [Kind.REJECTED_YET_TAKEN],
-            "activities": [None, None, Kind.READ_FAILED, Kind.WITHHELD_FILLS],
-        },
-        complaints=lambda lab: flat(lab),
+        script={"submit": [Kind.REJECTED_YET_TAKEN], "activities": [Kind.WITHHELD_FILLS] * 4},
+        complaints=lambda lab: flat(lab, reason=STOP),
     )
 
 

@@ -177,7 +177,8 @@ def upkeep(order: Order, *, now: datetime, rules: ExecutionRules) -> Upkeep:
             gone = order.not_found > 0 and since_sent > rules.quarantine_s
             return Upkeep.NOT_PLACED if gone else Upkeep.LOOK_UP
         case OrderState.ORPHAN:
-            return Upkeep.CANCEL
+            ended = order.broker_status is not None and order.broker_status.is_terminal
+            return Upkeep.NOTHING if ended else Upkeep.CANCEL
         case OrderState.WORKING if entry and expired:
             return Upkeep.CANCEL
         case OrderState.CANCELING:
