@@ -336,3 +336,9 @@ def test_a_reduction_never_exceeds_what_is_held_and_free():
     assert isinstance(lifecycle.approve_reduction(sale, held=6, committed=2), Approved)
     assert isinstance(lifecycle.approve_reduction(sale, held=6, committed=3), Refused)
     assert isinstance(lifecycle.approve_reduction(intended("P1-e9").intent, held=9, committed=0), Refused)
+
+
+def test_an_orphan_that_the_broker_ended_waits_for_its_fills_and_is_not_cancelled():
+    order = told(in_state(S.REJECTED), observed(CID, BrokerStatus.FILLED, 4)).orders[CID]
+    assert order.state is S.ORPHAN
+    assert lifecycle.upkeep(order, now=minute(1), rules=RULES) is Upkeep.NOTHING
