@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.controls import FREE, Brake
+from ops_pipeline.domain.errors import ForbiddenError
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import (
@@ -84,7 +85,11 @@ def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Re
         body_hash=body_hash(intent),
         checks=checks,
     )
-    desk.store.commit(desk.account, [sending], at=now)
+    try:
+        desk.store.commit(desk.account, [sending], at=now)
+    except ForbiddenError:
+        risen = control(intent, desk.store.ledger(desk.account), desk.brake())
+        return _refuse(approved, checks, risen, desk=desk, now=now)
     outcome = _through_the_door(replace(approved, gates=approved.gates + checks), desk=desk, now=now)
     desk.store.commit(desk.account, [answered(intent.client_order_id, outcome)], at=now)
     return outcome
