@@ -52,6 +52,9 @@ def door(bid="0.95", ask="1.05", **more):
     return Door(database_id=DATABASE, epoch=1, quotes={Occ(META_CALL): quote(bid, ask)})._replace(**more)
 
 
+DOOR = door()
+
+
 def real(ledger, body, **changed):
     """The same intent under the id that its cause gives it in this ledger, with what a test changes."""
     intent = replace(body.intent, **changed)
@@ -59,7 +62,7 @@ def real(ledger, body, **changed):
     return e.OrderIntended(intent=replace(intent, client_order_id=own))
 
 
-def failed(ledger, body, *, door=door(), at=30, rules=RULES):  # noqa: B008 - a constant
+def failed(ledger, body, *, door=DOOR, at=30, rules=RULES):
     ledger = told(ledger, body, at=at)
     results = before_send(body.intent, ledger=ledger, now=minute(at), rules=rules, door=door)
     return [result.name for result in results if not result.passed]
