@@ -202,6 +202,7 @@ def account_of(equity: str = "24000", *, tier: Tier = Tier.MEDIUM) -> AccountVie
         ),
         control=ControlLevel.NORMAL,
         breaks=(),
+        blocked={},
         book=Book(lines=()),
         day=day_of(),
         kelly=NO_SAMPLE,

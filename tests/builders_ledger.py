@@ -86,6 +86,10 @@ def accepted(cid: str) -> e.OrderAnswered:
     )
 
 
+def answered_(cid: str, outcome: str) -> e.OrderAnswered:
+    return e.OrderAnswered(client_order_id=ClientOrderId(cid), outcome=outcome)
+
+
 def observed(cid: str, status: BrokerStatus, cum: int) -> e.OrderObserved:
     return e.OrderObserved(
         client_order_id=ClientOrderId(cid), broker_order_id=f"broker-{cid}", status=status, cum=cum

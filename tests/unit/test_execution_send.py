@@ -7,13 +7,10 @@ import pytest
 from ops_pipeline.adapters.simulator.broker import Fault
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.orders import Accepted, OrderState, Purpose, Refused, Unknown
-from ops_pipeline.stages.execution.checks import before_send
+from ops_pipeline.domain.controls import Brake
+from ops_pipeline.domain.orders import Accepted, OrderState, Refused, Unknown
 from ops_pipeline.stages.execution.lifecycle import body_hash
-from tests.builders_ledger import TINY, account_opened, entry, exit_decided, intended, minute, planned
 from tests.builders_market import ACCOUNT, OPEN, Rig, at
-from tests.unit.test_lifecycle import BASE, CID, RULES, told
 
 
 @pytest.fixture
@@ -119,52 +116,67 @@ def test_a_second_attempt_on_a_signal_has_its_own_45_seconds(rig):
     assert rig.orders()[-1].state is OrderState.WORKING
 
 
-def held(qty=4):
-    return told(Ledger(account=TINY), account_opened(), *entry(qty=qty))
+def risen(level):
+    return e.ControlChanged(level=level, reason="a test", actor="operator")
 
 
-def checked(ledger, intent):
-    ledger = told(ledger, intent)
-    results = before_send(intent.intent, ledger=ledger, now=minute(30), rules=RULES)
-    return [result.name for result in results if not result.passed]
+class RaisingOnCommit:
+    """The ledger's store, at which the level rises around the commit of SENDING."""
+
+    def __init__(self, rig, *, after):
+        self.store = rig.store
+        self.after = after
+
+    def commit(self, account, bodies, *, at):
+        sends = any(isinstance(body, e.OrderSending) for body in bodies)
+        if sends and not self.after:
+            self.store.commit(account, [risen(ControlLevel.REDUCE_ONLY)], at=at)
+        ledger = self.store.commit(account, bodies, at=at)
+        return self.store.commit(account, [risen(ControlLevel.REDUCE_ONLY)], at=at) if sends else ledger
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
 
 
-def test_a_sale_of_more_than_the_ledger_holds_is_refused_at_the_door():
-    assert checked(held(4), intended("P1-x1", purpose=Purpose.EXIT, qty=4)) == []
-    assert checked(held(4), intended("P1-x1", purpose=Purpose.EXIT, qty=5)) == ["covered"]
+def test_k1_a_level_that_rises_before_sending_is_stored_refuses_in_that_transaction(rig):
+    rig.wrap = lambda desk: replace(desk, store=RaisingOnCommit(rig, after=False))
+    refused = rig.buy(2, limit="10.00")
+    assert (refused.reason, rig.orders()[0].state) == ("control", OrderState.NOT_PLACED)
+    assert "submit" not in rig.faults.calls
 
 
-def test_p4_a_second_exit_of_a_position_is_refused_at_the_door():
-    ledger = told(held(4), intended("P1-t1", purpose=Purpose.TIER, qty=2))
-    assert checked(ledger, intended("P1-x1", purpose=Purpose.EXIT, qty=2)) == ["one_exit"]
+def test_k1_a_level_that_rises_between_sending_and_the_socket_stops_the_order(rig):
+    rig.wrap = lambda desk: replace(desk, store=RaisingOnCommit(rig, after=True))
+    outcome = rig.buy(2, limit="10.00")
+    assert outcome.why == "control REDUCE_ONLY"
+    assert rig.orders()[0].state is OrderState.RESEND_WAIT
+    rig.wrap = None
+    rig.run(at(14, 31, 15), at(14, 34), step=15)
+    assert [order.state for order in rig.orders()] == [OrderState.NOT_PLACED]
+    assert "submit" not in rig.faults.calls
 
 
-def test_no_entry_adds_to_a_position_whose_exit_is_decided():
-    ledger = told(Ledger(account=TINY), *BASE, exit_decided())
-    intent = ledger.orders[CID].intent
-    failed = [r.name for r in before_send(intent, ledger=ledger, now=minute(1), rules=RULES) if not r.passed]
-    assert failed == ["no_exit"]
+def test_k1_a_brake_outside_the_database_stops_entries_and_leaves_exits(rig):
+    position = rig.opened(2)
+    rig.wrap = lambda desk: replace(desk, brake=lambda: Brake(ControlLevel.CANCEL_ENTRIES, "KILL file"))
+    assert rig.buy(2, signal="S2").reason == "control"
+    rig.market.put(at(14, 33), "5.00", "5.10")
+    rig.run(at(14, 33, 10), at(14, 34), step=10)
+    assert rig.ledger.positions[position.id].close_reason == "option_stop_loss"
+    assert rig.ledger.control is ControlLevel.NORMAL
 
 
-def test_a_look_alike_within_a_minute_is_refused():
-    ledger = told(Ledger(account=TINY), *BASE, planned("P2"))
-    twin = intended("P2-e1", position="P2")
-    ledger = told(ledger, twin)
-    results = before_send(twin.intent, ledger=ledger, now=minute(0), rules=RULES)
-    assert [r.name for r in results if not r.passed] == ["look_alike"]
+def test_what_the_last_checks_saw_stands_in_the_event_of_each_send(rig):
+    rig.buy(2, limit="10.00")
+    sent = next(event.body for event in rig.store.events(ACCOUNT) if isinstance(event.body, e.OrderSending))
+    assert {check.name: (check.observed, check.limit) for check in sent.checks}["collar"] == (
+        "$10.00",
+        "<= $10.20",
+    )
+    assert all(check.passed for check in sent.checks)
 
 
-@pytest.mark.parametrize(
-    ("qty", "limit", "passes"), [(50, "4.99", True), (51, "1.00", False), (10, "25.01", False)]
-)
-def test_hard_ceilings_stand_above_every_setting(qty, limit, passes):
-    order = intended("P1-e9", qty=qty, limit=limit)
-    ledger = told(Ledger(account=TINY), account_opened(), planned(), order)
-    results = before_send(order.intent, ledger=ledger, now=minute(0), rules=RULES)
-    assert {r.name: r.passed for r in results}["ceiling"] is passes
-
-
-def test_nothing_is_sent_at_hard_stop_and_exits_pass_below_it():
-    for level, failed in ((ControlLevel.FLATTEN, []), (ControlLevel.HARD_STOP, ["control"])):
-        ledger = told(held(4), e.ControlChanged(level=level, reason="a test", actor="operator"))
-        assert checked(ledger, intended("P1-x1", purpose=Purpose.EXIT, qty=4)) == failed
+def test_what_a_check_refused_stands_in_the_order_with_observed_and_limit(rig):
+    rig.store.commit(ACCOUNT, [risen(ControlLevel.REDUCE_ONLY)], at=at(14, 31))
+    rig.buy(2, limit="10.00")
+    assert rig.orders()[0].detail == "control: REDUCE_ONLY, expected <= NORMAL"

@@ -93,7 +93,10 @@ def assemble(
     book_path: Callable[[str], Path | None] = lambda _: None,
     brake: Callable[[AccountId], Brake] = lambda _: FREE,
 ) -> Assembly:
-    """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart."""
+    """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart.
+
+    Somebody looks after a durable run: there alarms may stop what only a person starts again.
+    """
     identity = sha256(f"{label}|{settings.fingerprint()}".encode()).hexdigest()[:32]
     store = open_store(
         database,
@@ -105,7 +108,16 @@ def assemble(
         exclusive=not durable,
         locked=durable,
     )
-    assembly = join(settings, market, store=store, clock=clock, books={}, book_path=book_path, brake=brake)
+    assembly = join(
+        settings,
+        market,
+        store=store,
+        clock=clock,
+        books={},
+        book_path=book_path,
+        brake=brake,
+        attended=durable,
+    )
     assembly.wiring.open_accounts(clock.now())
     return assembly
 
@@ -119,6 +131,7 @@ def join(
     books: Mapping[AccountId, Book],
     book_path: Callable[[str], Path | None],
     brake: Callable[[AccountId], Brake] = lambda _: FREE,
+    attended: bool = False,
 ) -> Assembly:
     """Wire the services over an open store; `books` are what simulated brokers hold already."""
     calendar = exchange_calendar()
@@ -147,6 +160,7 @@ def join(
             cadences=_cadences(settings, market),
             recorded=market.recorded,
             brake=brake,
+            attended=clock if attended else None,
         )
     )
     return Assembly(

@@ -4,6 +4,7 @@ OpsError
 ├── ConfigurationError   settings that contradict each other or the accounts
 ├── MissingDataError     a file, table or service that the work cannot go without
 ├── LedgerError          an event the fold may not apply; the ledger stays as it was
+│   ├── ForbiddenError   an order that the kill level forbids by now
 │   ├── StaleWriterError a commit under an epoch that is no longer the newest
 │   └── LeaseHeldError   another process writes this account now
 └── InvariantError       a state that must never happen (RULEBOOK 12)
@@ -24,6 +25,10 @@ class MissingDataError(OpsError):
 
 class LedgerError(OpsError):
     """An event that the ledger's state does not allow."""
+
+
+class ForbiddenError(LedgerError):
+    """A SENDING that the kill level, as it stands in the same transaction, forbids."""
 
 
 class StaleWriterError(LedgerError):

@@ -17,7 +17,7 @@ from ops_pipeline.domain.controls import (
     Wish,
     kill_id_of,
 )
-from ops_pipeline.domain.errors import LedgerError
+from ops_pipeline.domain.errors import ForbiddenError, LedgerError
 from ops_pipeline.domain.ledger_index import LedgerIndex, index_of
 from ops_pipeline.domain.orders import Order, OrderIntent, Purpose, most_allowed
 from ops_pipeline.domain.positions import Position
@@ -233,7 +233,7 @@ def _may_send(ledger: Ledger, order: Order) -> None:
     """Refuse, in the transaction that writes SENDING, what the kill level forbids (K1)."""
     most = most_allowed(order.intent.purpose)
     if ledger.control > most:
-        raise LedgerError(
+        raise ForbiddenError(
             f"order {order.id}: expected control <= {most.name} to send it, was {ledger.control.name}"
         )
 

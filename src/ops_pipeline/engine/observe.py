@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from ops_pipeline.domain.accounts import BrokerAccount
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, Session
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot, StepReport
 from ops_pipeline.domain.units import AccountId, Occ, PositionId, Usd4
-from ops_pipeline.ports import LedgerStore, MarketData
+from ops_pipeline.engine.parts import Parts
+from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore, MarketData
+from ops_pipeline.stages.dispatcher.context import Household
+from ops_pipeline.stages.execution.alarms import passing_trouble
 from ops_pipeline.stages.position_manager.alerts import job_alerts
 from ops_pipeline.stages.position_manager.marks import MarkMemory
 
@@ -77,6 +81,41 @@ def health(
             store.commit(AccountId(account), changed, at=now)
     names = ["/".join(part for part in key if part) for key in silences]
     return StepReport(stage="health", now=now, read=len(names), refused=len(names), detail=", ".join(names))
+
+
+def household(store: LedgerStore, brokers: Mapping[AccountId, Broker]) -> Household | None:
+    """Sum equity and premium at risk of all accounts; None where one of them cannot be read."""
+    equity, premium = 0, 0
+    for account, broker in brokers.items():
+        try:
+            equity += broker.account().equity
+        except BrokerUnavailable:
+            return None
+        ledger = store.ledger(account)
+        premium += sum(position.basis for position in ledger.open_positions)
+        premium += sum(o.intent.budget for o in ledger.live_orders if o.intent.purpose.opens)
+    return Household(equity=equity, premium=premium)
+
+
+def sound_alarms(parts: Parts, brokers: Mapping[AccountId, Broker]) -> None:
+    """Raise the level of accounts that lost too much, see nothing, send too fast or meet another clock."""
+    clock = parts.attended
+    if clock is None:
+        return
+    for account, broker in brokers.items():
+        asked_at = clock.now()
+        try:
+            seen: BrokerAccount | None = broker.account()
+        except BrokerUnavailable:
+            seen = None
+        now = clock.now()
+        # An answer is as old as the question at most: between the two there is no skew.
+        skew = max(asked_at - seen.as_of, seen.as_of - now) if seen else timedelta(0)
+        ledger = parts.store.ledger(account)
+        loss = parts.book.tier_rules(ledger.tier, account=account).day_loss
+        rules = parts.book.execution_rules()
+        bodies = passing_trouble(ledger, seen, now=now, skew=skew, day_loss=loss, rules=rules)
+        parts.store.commit(account, bodies, at=now)
 
 
 def balance_gap(shot: AccountSnapshot, ledger: Ledger) -> Usd4:

@@ -13,7 +13,7 @@ from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import AccountId, PositionId
 from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.rulebook import RuleBook
-from ops_pipeline.ports import Broker, Calendar, MarketData, NewsSource, Store, TextModel
+from ops_pipeline.ports import Broker, Calendar, Clock, MarketData, NewsSource, Store, TextModel
 from ops_pipeline.stages.classifier.tickers import Universe
 from ops_pipeline.stages.position_manager.marks import MarkMemory
 
@@ -31,6 +31,7 @@ class Cadences:
 class Parts:
     """Everything a run is made of. `recorded`: the market is a recording that stands between instants.
 
+    `attended` is the clock of a run that somebody looks after: only there may passing trouble raise a level.
     `news_troubles` gives what went wrong with news lately, `brake` an account's level outside the database.
     """
 
@@ -49,6 +50,7 @@ class Parts:
     cadences: Cadences
     recorded: bool
     live: bool = False
+    attended: Clock | None = None
     news_troubles: Callable[[], Sequence[Failed]] = tuple
     brake: Callable[[AccountId], Brake] = lambda _: FREE
 

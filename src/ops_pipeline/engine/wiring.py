@@ -21,7 +21,7 @@ from ops_pipeline.engine.jobs import rows_for
 from ops_pipeline.engine.parts import Memory, Parts
 from ops_pipeline.engine.rulebook import pulse_pace, remembered, tier_of
 from ops_pipeline.engine.tick import Machinery
-from ops_pipeline.ports import BrokerUnavailable
+from ops_pipeline.ports import Broker
 from ops_pipeline.stages.classifier import service as classifier
 from ops_pipeline.stages.dispatcher import service as dispatcher
 from ops_pipeline.stages.dispatcher.context import DispatchRules, GateContext, Household
@@ -332,6 +332,8 @@ class Wiring:
         session = self.parts.calendar.session_at(now)
         if session is not None and session.open_at < now and now.minute % 30 == 0:
             self.store_snapshots(now)
+        if session is not None and session.is_open(now):
+            observe.sound_alarms(self.parts, self._scanning())
         silent = dict(self.memory.silences)
         self.memory.silences.clear()
         return observe.health(now, silent, store=self.parts.store, accounts=self.accounts)
@@ -388,16 +390,10 @@ class Wiring:
         return tightened(rules, position, ledger.wish_of(position.id))
 
     def _household(self) -> Household | None:
-        equity, premium = 0, 0
-        for account in self.accounts:
-            try:
-                equity += self.desk(account, Use.SCAN).broker.account().equity
-            except BrokerUnavailable:
-                return None
-            ledger = self.parts.store.ledger(account)
-            premium += sum(position.basis for position in ledger.open_positions)
-            premium += sum(o.intent.budget for o in ledger.live_orders if o.intent.purpose.opens)
-        return Household(equity=equity, premium=premium)
+        return observe.household(self.parts.store, self._scanning())
+
+    def _scanning(self) -> dict[AccountId, Broker]:
+        return {account: self.desk(account, Use.SCAN).broker for account in self.accounts}
 
     def _next_read_s(self, now: datetime) -> float:
         if not self.parts.recorded:

@@ -25,6 +25,7 @@ class Entry(NamedTuple):
 ENTRIES: tuple[Entry, ...] = (
     Entry("crash", "G1", "The process dies at every point around its effects.", "crash", "SINGLE"),
     Entry("crash-double", "G2", "The process dies again while it recovers.", "crash", "DOUBLE"),
+    Entry("kill", "G17", "The kill level rises at any instant, also just before the socket.", "kill", "GOAL"),
     Entry("dst", "G3", "Faults of every kind by seed, judged by an all-seeing broker.", "dst", "GOAL"),
     Entry("latency", "G13", "How long a decided exit waits for the broker.", "latency", "GOAL"),
     Entry("determinism", "G9", "Seeds run twice, in surroundings that differ.", "determinism", "GOAL"),

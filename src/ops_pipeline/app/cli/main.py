@@ -23,6 +23,7 @@ from ops_pipeline.app.cli.control import (
     unblock,
 )
 from ops_pipeline.app.cli.db import app as db_app
+from ops_pipeline.app.cli.drill import drill
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
 from ops_pipeline.app.cli.live import jobs, plan, run, stage_app
@@ -48,6 +49,7 @@ app.command()(jobs)
 app.command()(plan)
 app.command()(explain)
 register_inspection(app)
+app.command()(drill)
 app.command()(pause)
 app.command()(resume)
 app.command()(flatten)

@@ -23,7 +23,8 @@ from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import Occ, format_usd
 from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit, order_id
 
-_LOOK_ALIKE = timedelta(seconds=60)
+LOOK_ALIKE = "look_alike"
+_TWIN_WINDOW = timedelta(seconds=60)
 _RATE_WINDOW = timedelta(seconds=60)
 _REJECT_WINDOW = timedelta(minutes=10)
 # RELIABILITY 5.1: a buy goes at most a tick or 2 % over the ask, and 10 % over the mid.
@@ -198,7 +199,7 @@ def _ceiling(case: Case) -> GateResult:
 
 def _look_alike(case: Case) -> GateResult:
     twins = [order.id for order in look_alikes(case.intent, case.ledger, case.now)]
-    return GateResult("look_alike", not twins, ",".join(twins) or "none", "none within 60 s")
+    return GateResult(LOOK_ALIKE, not twins, ",".join(twins) or "none", "none within 60 s")
 
 
 def look_alikes(intent: OrderIntent, ledger: Ledger, now: datetime) -> list[Order]:
@@ -209,7 +210,7 @@ def look_alikes(intent: OrderIntent, ledger: Ledger, now: datetime) -> list[Orde
         if order.id != intent.client_order_id
         and order.intent.legs == intent.legs
         and order.intent.key != intent.key
-        and now - order.created_at < _LOOK_ALIKE
+        and now - order.created_at < _TWIN_WINDOW
     ]
 
 
@@ -297,7 +298,7 @@ ENTRIES: tuple[tuple[str, Check], ...] = (
     ("standard", _standard),
     ("collar", _collar),
     ("ceiling", _ceiling),
-    ("look_alike", _look_alike),
+    (LOOK_ALIKE, _look_alike),
     ("rate", _rate),
     ("symbol_rate", _symbol_rate),
     ("rejects", _rejects),

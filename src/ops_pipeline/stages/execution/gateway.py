@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.domain.accounts import BrokerPosition
 from ops_pipeline.domain.controls import FREE, Brake
+from ops_pipeline.domain.errors import ForbiddenError
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import (
@@ -25,8 +26,8 @@ from ops_pipeline.domain.orders import (
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId, format_usd
 from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore, MarketData
-from ops_pipeline.stages.execution import reconcile
-from ops_pipeline.stages.execution.checks import Door, before_send, control
+from ops_pipeline.stages.execution import alarms, reconcile
+from ops_pipeline.stages.execution.checks import LOOK_ALIKE, Door, before_send, control
 from ops_pipeline.stages.execution.lifecycle import body_hash
 
 # Lifecycle activities may be booked days late (paper books them the next day); ids make overlap harmless.
@@ -77,6 +78,8 @@ def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Re
     checks = _checked(intent, ledger, desk=desk, now=now)
     failed = [check for check in checks if not check.passed]
     if failed:
+        if failed[0].name == LOOK_ALIKE:
+            desk.store.commit(desk.account, alarms.duplicate(ledger, intent, now=now), at=now)
         return _refuse(approved, checks, failed[0], desk=desk, now=now)
     sending = OrderSending(
         client_order_id=intent.client_order_id,
@@ -85,7 +88,11 @@ def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Re
         body_hash=body_hash(intent),
         checks=checks,
     )
-    desk.store.commit(desk.account, [sending], at=now)
+    try:
+        desk.store.commit(desk.account, [sending], at=now)
+    except ForbiddenError:
+        risen = control(intent, desk.store.ledger(desk.account), desk.brake())
+        return _refuse(approved, checks, risen, desk=desk, now=now)
     outcome = _through_the_door(replace(approved, gates=approved.gates + checks), desk=desk, now=now)
     desk.store.commit(desk.account, [answered(intent.client_order_id, outcome)], at=now)
     return outcome
@@ -127,7 +134,8 @@ def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Obse
     shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched else ()
     # Fills first: they outrank what an order says of itself.
     booked = reconcile.bookings(ledger, activities)
-    bodies = [*booked, *reconcile.observations(ledger, shown)]
+    foreign = alarms.foreign_instance(ledger, shown, database_id=desk.store.database_id, now=now)
+    bodies = [*booked, *reconcile.observations(ledger, shown), *foreign]
     desk.store.commit(desk.account, bodies, at=now)
     return Observed(read=len(activities), shown=frozenset(order.client_order_id for order in shown))
 
