@@ -29,7 +29,7 @@ COMMON = (
     "crash:entry_and_stop",
     "crash:exit_answer_lost",
     "crash:roll_close_then_open",
-    "seeds:1-60",
+    "seeds:1-40",
 )
 _LEAST_MUTANTS = 30
 # The whole of it takes some ten seconds of a free core.

@@ -44,7 +44,7 @@ class Plan:
     start: datetime = START
     accounts: Sequence[LabAccount] = (LARGE,)
     match: MatchRules = NOTHING_BY_CHANCE
-    script: Mapping[str, Sequence[Kind]] = field(default_factory=dict)
+    script: Mapping[str, Sequence[Kind | None]] = field(default_factory=dict)
     network: Callable[[], Network] | None = None
     complaints: Callable[[Lab], Sequence[str]] = lambda _: ()
     idle_from: datetime | None = None

@@ -79,6 +79,14 @@ def roll_close_then_open() -> Plan:
     return _roll(_RICH, _to_roll(), {LATER: 2}, {"done"})
 
 
+def roll_whose_close_rests() -> Plan:
+    """Close for a roll with nobody buying at first: the successor waits for the last contract booked."""
+    made = _to_roll()
+    made.put(at(15, 0, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD, size=0)
+    made.put(at(15, 0, 10, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD)
+    return _roll(_RICH, made, {LATER: 2}, {"done"})
+
+
 def roll_that_ends_flat() -> Plan:
     """Close for a roll whose successor nobody offers any more: the recheck ends it flat."""
     return _roll(_RICH, _to_roll(reopens=False), {}, {"closed_only"})
@@ -218,6 +226,7 @@ def contradicted_order() -> Plan:
 LIVES = (
     roll_in_one_order,
     roll_close_then_open,
+    roll_whose_close_rests,
     roll_that_ends_flat,
     expires_worthless,
     exercised,

@@ -6,10 +6,11 @@ from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.orders import OrderState, Purpose
 from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.units import AccountId, Occ, to_usd4
 from ops_pipeline.verify.garbled import Garbled
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Act, Lab
-from ops_pipeline.verify.market import LabMarket, at
+from ops_pipeline.verify.market import DAY, LabMarket, at
 from ops_pipeline.verify.scenario import (
     CALL,
     LARGE,
@@ -25,8 +26,12 @@ from ops_pipeline.verify.scenario import (
     signal,
     states,
 )
+from ops_pipeline.verify.terms import LabAccount
 
 STOP = ExitReason.STOP_LOSS.value
+_SMALL = LabAccount(id=AccountId("small"), cash=to_usd4("3000"), options_level=2)
+_THIRD = "AAPL260410C00500000"
+_NEXT_DAY = DAY + timedelta(days=1)
 _SPLIT_SECOND = timedelta(milliseconds=500)
 
 
@@ -36,8 +41,8 @@ def _two_names(bid: str = "1.20", ask: str = "1.20") -> LabMarket:
     return made
 
 
-def _nothing_bought(lab: Lab) -> list[str]:
-    orders = [o for ledger in map(lab.ledger, lab.accounts) for o in ledger.orders.values()]
+def _nothing_bought(lab: Lab, account: LabAccount = LARGE) -> list[str]:
+    orders = lab.ledger(account.id).orders.values()
     bought = [order.id for order in orders if order.intent.purpose is Purpose.ENTRY]
     return [f"expected no entry, was {bought}"] if bought else []
 
@@ -55,15 +60,35 @@ def losing_day() -> Plan:
 
 
 def account_full_of_risk() -> Plan:
-    """Hold 55 % of a small account: what is left of its 60 % buys nothing."""
+    """Hold 55 % of a small account: what is left of its 60 % buys nothing, whatever the other account may."""
     made = _two_names()
     made.put(at(14, 30), "10.50", "10.50", occ=CALL)
     return Plan(
         market=made,
         acts=[holding(1, account=POOR), signal(at(14, 40, 30), "XOM")],
         end=at(14, 42),
-        accounts=(POOR,),
-        complaints=lambda lab: holds(lab, {CALL: 1}, POOR) + _nothing_bought(lab),
+        accounts=(POOR, LARGE),
+        complaints=lambda lab: holds(lab, {CALL: 1}, POOR) + _nothing_bought(lab, POOR),
+    )
+
+
+def unknown_entry_is_risk() -> Plan:
+    """Leave an entry unknown: another one is judged as if it were held (R1)."""
+    made = _two_names("1.60", "1.60")
+    made.put(at(14, 30), "2.40", "2.40", occ=CALL)
+    made.put(at(14, 30), "8.60", "8.60", occ=_THIRD)
+
+    def complaints(lab: Lab) -> list[str]:
+        bought = [order.intent.occ for order in lab.ledger(_SMALL.id).orders.values()]
+        return [f"expected none of {OTHER}, was {bought}"] if OTHER in bought else []
+
+    return Plan(
+        market=made,
+        acts=[holding(1, account=_SMALL, ticker="AAPL"), signal(), signal(at(14, 40, 30), "XOM")],
+        end=at(14, 46, 30),
+        accounts=(_SMALL, LARGE),
+        script={"submit": [Kind.LOST_REQUEST], "activities": [None, *[Kind.READ_FAILED] * 9]},
+        complaints=complaints,
     )
 
 
@@ -74,7 +99,7 @@ def budget_too_small() -> Plan:
         acts=[signal()],
         end=at(14, 42),
         accounts=(POOR,),
-        complaints=lambda lab: holds(lab, {}, POOR) + _nothing_bought(lab),
+        complaints=lambda lab: holds(lab, {}, POOR) + _nothing_bought(lab, POOR),
     )
 
 
@@ -102,15 +127,18 @@ def garbled_account() -> Plan:
     )
 
 
-def second_signal_while_lists_are_empty() -> Plan:
-    """Show an account that holds contracts an empty list: it is not bought into again."""
+def signal_while_the_list_is_empty() -> Plan:
+    """Show an empty list to the one look before an entry: what is held since yesterday is not bought again."""
+    morning = at(14, 40, day=_NEXT_DAY)
     return Plan(
         market=market(),
-        acts=[holding(), signal(at(14, 40, 1)), signal(at(14, 41, 1))],
-        end=at(14, 42),
-        script={"positions": [Kind.EMPTY_LIST] * 200},
-        complaints=_nothing_bought,
-        tolerated=frozenset({"P1"}),
+        start=at(20, 58),
+        acts=[holding(when=at(20, 58)), signal(morning)],
+        idle_from=at(20, 58, 30),
+        idle_until=morning,
+        end=at(14, 43, day=_NEXT_DAY),
+        script={"positions": [None, None, Kind.EMPTY_LIST]},
+        complaints=lambda lab: holds(lab, {CALL: 4}) + _nothing_bought(lab),
     )
 
 
@@ -153,7 +181,7 @@ def fills_shown_late() -> Plan:
     made.put(at(14, 41, 30), "0.85", "0.90", occ=CALL)
     return Plan(
         market=made,
-        acts=[signal()],
+        acts=[signal(), Act(at=at(14, 40, 8), do=lambda lab: lab.look())],
         end=at(14, 46),
         script={"activities": [Kind.LATE_FILL] * 400},
         complaints=lambda lab: flat(lab, reason=STOP),
@@ -218,6 +246,40 @@ def peak_nobody_bids() -> Plan:
     )
 
 
+def trailing_stop_beside_a_wide_spread() -> Plan:
+    """Arm the trailing stop, widen the spread, then fall: the stop stays where it was."""
+    made = market()
+    made.put(at(14, 41), "1.90", "1.92", occ=CALL)
+    made.put(at(14, 42), "1.78", "2.00", occ=CALL)
+    made.put(at(14, 43), "1.71", "1.73", occ=CALL)
+    trail = ExitReason.TRAILING_STOP.value
+    return Plan(market=made, acts=[holding()], end=at(14, 46), complaints=lambda lab: flat(lab, reason=trail))
+
+
+def stop_after_an_unseen_sale() -> Plan:
+    """Let a person sell one of four, unseen, just before the stop: it sells the three there are."""
+
+    def sell(lab: Lab) -> None:
+        lab.oracles[LARGE.id].trade_by_hand(Occ(CALL), -1, to_usd4("0.85"))
+
+    def complaints(lab: Lab) -> list[str]:
+        sold = filled(lab, Purpose.EXIT)
+        return flat(lab) + ([] if sold == 3 else [f"expected 3 sold, was {sold}"])
+
+    made = market()
+    made.put(at(14, 41), "0.85", "0.90", occ=CALL)
+    return Plan(
+        market=made,
+        acts=[
+            holding(),
+            Act(at=at(14, 41, 5), do=sell, done=lambda lab: bool(lab.oracles[LARGE.id].book.activities)),
+        ],
+        end=at(14, 46),
+        script={"activities": [None, *[Kind.EMPTY_LIST] * 9]},
+        complaints=complaints,
+    )
+
+
 def stop_that_recovers() -> Plan:
     """Meet the stop while nobody buys, then see the price come back: sold all the same."""
     made = market()
@@ -275,6 +337,41 @@ def refused_after_it_was_lost() -> Plan:
     )
 
 
+def abandoned_entry_rests() -> Plan:
+    """Let an entry given up for lost arrive after all, and rest: cancelled."""
+    return Plan(
+        market=market("1.20", "1.25", size=0),
+        acts=[signal(life=timedelta(seconds=4))],
+        end=at(14, 53),
+        script={"submit": [Kind.VERY_LATE_REQUEST], "order": [Kind.READ_FAILED] * 4},
+        complaints=lambda lab: holds(lab, {}),
+    )
+
+
+def difference_beside_a_working_entry() -> Plan:
+    """Let a person buy while an entry rests, looked at every few seconds: confirmed no sooner than 15 s."""
+
+    def buy(lab: Lab) -> None:
+        lab.oracles[LARGE.id].trade_by_hand(Occ(OTHER), 2, to_usd4("1.00"))
+
+    def complaints(lab: Lab) -> list[str]:
+        control = lab.ledger(LARGE.id).control
+        return [] if control is ControlLevel.REDUCE_ONLY else [f"expected REDUCE_ONLY, was {control.name}"]
+
+    made = market("1.20", "1.26", size=0)
+    made.put(at(14, 30), "1.00", "1.05", occ=OTHER)
+    return Plan(
+        market=made,
+        acts=[
+            signal(),
+            Act(at=at(14, 40, 5), do=buy, done=lambda lab: bool(lab.oracles[LARGE.id].book.activities)),
+        ],
+        end=at(14, 43, 30),
+        complaints=complaints,
+        tolerated=frozenset({"P1"}),
+    )
+
+
 def partial_then_walked() -> Plan:
     """Buy two of an entry at its first limit and the rest, no more, on its walk; stopped."""
     made = market("1.16", "1.20", size=2)
@@ -309,10 +406,11 @@ def stop_in_a_crossed_market() -> Plan:
 RISKS = (
     losing_day,
     account_full_of_risk,
+    unknown_entry_is_risk,
     budget_too_small,
     kill_between_two_sends,
     garbled_account,
-    second_signal_while_lists_are_empty,
+    signal_while_the_list_is_empty,
     lists_empty_for_a_minute,
     lists_unread_for_a_minute,
     fills_shown_late,
@@ -321,10 +419,14 @@ RISKS = (
     bad_tick,
     one_low_read,
     peak_nobody_bids,
+    trailing_stop_beside_a_wide_spread,
+    stop_after_an_unseen_sale,
     stop_that_recovers,
     single_contract_at_its_target,
     day_trade_without_a_quote,
     refused_after_it_was_lost,
+    abandoned_entry_rests,
+    difference_beside_a_working_entry,
     partial_then_walked,
     stop_in_a_crossed_market,
 )
