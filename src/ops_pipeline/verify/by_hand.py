@@ -48,7 +48,9 @@ def sessions(book: LabBook) -> Sequence[str]:
     found = [f"{day} has a session, the exchange is closed" for day in _CLOSED if calendar.session_on(day)]
     for day, (opens, closes) in _HOURS.items():
         session = calendar.session_on(day)
-        expected = tuple(datetime(day.year, day.month, day.day, *wall, tzinfo=UTC) for wall in (opens, closes))
+        expected = tuple(
+            datetime(day.year, day.month, day.day, *wall, tzinfo=UTC) for wall in (opens, closes)
+        )
         if session is None or (session.open_at, session.close_at) != expected:
             found.append(f"{day}: expected {expected}, was {session}")
     return found
@@ -70,6 +72,8 @@ def fence(book: LabBook) -> Sequence[str]:
         except LeaseHeldError:
             now[0] += _LEASE_RUNS_OUT
         second.commit(_ACCOUNT, [_level(ControlLevel.REDUCE_ONLY)], at=now[0])
+        if first.ledger(_ACCOUNT).control is not ControlLevel.REDUCE_ONLY:
+            found.append("a process reads the ledger as it was before another one wrote")
         try:
             first.commit(_ACCOUNT, [_level(ControlLevel.NORMAL)], at=now[0])
         except StaleWriterError:
@@ -90,7 +94,9 @@ def goldens(book: LabBook) -> Sequence[str]:
         (calculate_kelly_size(0.65, 0.45, 0.18, rules=book.sizing_rules()), 0.25),
         (calculate_kelly_size(0.30, 0.20, 0.20, rules=book.sizing_rules()), 0.0),
     ]
-    found = [f"Kelly: expected {wanted}, was {given}" for given, wanted in kelly if abs(given - wanted) > _TINY]
+    found = [
+        f"Kelly: expected {wanted}, was {given}" for given, wanted in kelly if abs(given - wanted) > _TINY
+    ]
     sizes = [(contract_quantity(9_999, 10_000, 5), 0), (contract_quantity(45_000, 10_000, 3), 3)]
     found += [f"contracts: expected {wanted}, was {given}" for given, wanted in sizes if given != wanted]
     rules = book.exit_rules(tier=Tier.LARGE, strategy=Strategy.SWING)

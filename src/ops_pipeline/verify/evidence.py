@@ -65,8 +65,9 @@ def _o4_ended_means_booked(case: Case) -> Complaints:
     found = []
     for event in case.events:
         match event.body:
-            case e.OrderAnswered(client_order_id=order, cum=cum) | e.OrderObserved(
-                client_order_id=order, cum=cum
+            case (
+                e.OrderAnswered(client_order_id=order, cum=cum)
+                | e.OrderObserved(client_order_id=order, cum=cum)
             ):
                 said[order] = max(said[order], cum)
             case e.FillBooked(fill=fill):
@@ -149,9 +150,7 @@ def _e5_two_snapshots_apart(case: Case) -> Complaints:
             case e.BreakFound(symbol=symbol, ledger_qty=ours, broker_qty=theirs, confirmed=confirmed):
                 before = since.get(symbol)
                 same = before is not None and before[:2] == (ours, theirs)
-                if confirmed and (
-                    not same or before is None or event.at - before[2] < _SNAPSHOTS_APART
-                ):
+                if confirmed and (not same or before is None or event.at - before[2] < _SNAPSHOTS_APART):
                     found.append(f"{symbol} confirmed at {event.at}, seen before: {before}")
                 if not same:
                     since[symbol] = (ours, theirs, event.at)

@@ -231,7 +231,8 @@ class Lab:
         self.look()
         self._judge(_WHOLE)
         self.violations += [
-            Violation("O12", found.account, self.clock.now(), str(found)) for found in verify(self.store.database)
+            Violation("O12", found.account, self.clock.now(), str(found))
+            for found in verify(self.store.database)
         ]
 
     def _judge(self, judges: Sequence[tuple[str, Judge]]) -> None:

@@ -41,7 +41,8 @@ _MULTIPLIER = 100
 class Sent:
     """An order at the instant of its POST: the ledger as committed, the account and market as they are.
 
-    `shown`: what the lists of positions read at this instant said. `first`: this is the order's first POST; a resend never changes what the market has left behind.
+    `shown`: what the lists of positions read at this instant said. `first`: this is the order's first
+    POST; a resend never changes what the market has left behind.
     """
 
     intent: OrderIntent
@@ -75,7 +76,9 @@ def _within_the_account(sent: Sent) -> str:
     there = sum(_resting(order) for order in sent.book.live())
     there += sum(holding.cost for holding in sent.book.holdings.values())
     known = sum(position.basis for position in sent.ledger.open_positions)
-    known += sum(_may_cost(order) for order in sent.ledger.live_orders if order.id != sent.intent.client_order_id)
+    known += sum(
+        _may_cost(order) for order in sent.ledger.live_orders if order.id != sent.intent.client_order_id
+    )
     most = sent.truth.equity * _TIERS[sent.ledger.tier].at_risk // 10_000
     total = max(there, known) + _cost(sent.intent)
     return "" if total <= most else f"brings the premium at risk to {total}, allowed {most}"

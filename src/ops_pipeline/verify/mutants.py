@@ -68,7 +68,7 @@ def measure(bench: Bench, size: int) -> Result:
         fates = list(pool.map(partial(fate_of, bench), chosen))
     killed = sum(bool(fate.killed_by) and not fate.problem for fate in fates)
     failures = [*control.result(), *(fate.objection() for fate in fates if fate.objection())]
-    enough = 0 < size or len(chosen) >= _LEAST_MUTANTS
+    enough = size > 0 or len(chosen) >= _LEAST_MUTANTS
     return Result(
         goal=GOAL.number,
         value=f"{killed} of {len(chosen)} killed{'' if not control.result() else ', the control too'}",
@@ -87,14 +87,14 @@ def _sample(size: int) -> Sequence[Mutant]:
     return [MUTANTS[index * len(MUTANTS) // size] for index in range(size)]
 
 
-def fate_of(bench: Bench, mutant: Mutant) -> Fate:
-    """Let the harness look at one mutant."""
+def fate_of(bench: Bench, mutant: Mutant, *, common: Sequence[str] = COMMON) -> Fate:
+    """Let the harness look at one mutant: its own parts first, then what is common to all."""
     began = perf_counter()
     try:
         sources = changed(mutant, source_of)
     except StaleError as error:
         return Fate(mutant.name, "", 0.0, problem=str(error))
-    asked = tuple(dict.fromkeys((*mutant.parts, *COMMON)))
+    asked = tuple(dict.fromkeys((*mutant.parts, *common)))
     found = work_on(sources, gauntlet, (bench.book, asked), within_s=_WITHIN_S)
     killed_by = found if isinstance(found, str) else f"it ended with {found}"
     seconds = perf_counter() - began

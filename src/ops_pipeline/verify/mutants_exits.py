@@ -32,13 +32,26 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
             Edit(
                 _LIFECYCLE,
                 "        order.leaves\n        for order in ledger.live_orders\n",
-                "        order.leaves\n        for order in ledger.live_orders\n        if order.state is not OrderState.UNKNOWN\n",
+                "        order.leaves\n        for order in ledger.live_orders\n"
+                "        if order.state is not OrderState.UNKNOWN\n",
             ),
-            Edit(_LEDGER, "if (o.intent.purpose, o.intent.key) == cause]", "if (o.intent.purpose, o.intent.key) == cause and o.state != 'UNKNOWN']"),
-            Edit(_CHECKS, "if order.is_live and is_exit(order) and", "if order.is_live and order.state != 'UNKNOWN' and is_exit(order) and"),
-            Edit(_CHECKS, "        order.leaves\n        for order in others\n", "        order.leaves\n        for order in others\n        if order.state != 'UNKNOWN'\n"),
+            Edit(
+                _LEDGER,
+                "if (o.intent.purpose, o.intent.key) == cause]",
+                "if (o.intent.purpose, o.intent.key) == cause and o.state != 'UNKNOWN']",
+            ),
+            Edit(
+                _CHECKS,
+                "if order.is_live and is_exit(order) and",
+                "if order.is_live and order.state != 'UNKNOWN' and is_exit(order) and",
+            ),
+            Edit(
+                _CHECKS,
+                "        order.leaves\n        for order in others\n",
+                "        order.leaves\n        for order in others\n        if order.state != 'UNKNOWN'\n",
+            ),
         ),
-        ("exit_answer_lost",),
+        ("crash:entry_and_stop",),
     ),
     Mutant(
         "exit_sized_by_the_entry",
@@ -57,7 +70,11 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         "each look at a working exit begins its patience anew",
         (
             Edit(_ORDER_FOLD, "accepted_at=order.accepted_at or at,", "accepted_at=at,"),
-            Edit(_RECONCILE, "    return shown.status is not order.broker_status or shown.cum > order.cum or fell\n", "    return True\n"),
+            Edit(
+                _RECONCILE,
+                "    return shown.status is not order.broker_status or shown.cum > order.cum or fell\n",
+                "    return True\n",
+            ),
         ),
         ("stuck_exit",),
     ),
@@ -106,7 +123,13 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "crossed_quote_stops",
         "the stop reads the bid of a crossed quote",
-        (Edit(_MARKS, "_BID_STANDS = (Trust.WIDE, Trust.ONE_SIDED)", "_BID_STANDS = (Trust.WIDE, Trust.ONE_SIDED, Trust.CROSSED)"),),
+        (
+            Edit(
+                _MARKS,
+                "_BID_STANDS = (Trust.WIDE, Trust.ONE_SIDED)",
+                "_BID_STANDS = (Trust.WIDE, Trust.ONE_SIDED, Trust.CROSSED)",
+            ),
+        ),
         ("stop_in_a_crossed_market",),
     ),
     Mutant(
@@ -130,7 +153,13 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "ladder_sells_its_step_again",
         "a step of the ladder sells its part whatever was sold before",
-        (Edit(_KERNELS, "first_due = min(held.qty, ladder_part(held, rules, 1) - held.sold)", "first_due = min(held.qty, ladder_part(held, rules, 1))"),),
+        (
+            Edit(
+                _KERNELS,
+                "first_due = min(held.qty, ladder_part(held, rules, 1) - held.sold)",
+                "first_due = min(held.qty, ladder_part(held, rules, 1))",
+            ),
+        ),
         ("ladder_and_trailing_stop",),
     ),
     Mutant(
@@ -142,7 +171,11 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
                 "return max(held.trailing_stop, held.peak - max(giveback, marks.spread, rules.trail_least))",
                 "return held.peak - max(giveback, marks.spread, rules.trail_least)",
             ),
-            Edit(_POSITION_FOLD, "if body.peak < position.peak or body.trailing_stop < position.trailing_stop:", "if False:"),
+            Edit(
+                _POSITION_FOLD,
+                "if body.peak < position.peak or body.trailing_stop < position.trailing_stop:",
+                "if False:",
+            ),
         ),
         ("trailing_stop_beside_a_wide_spread",),
     ),
@@ -182,7 +215,9 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(_EXITS, "    qty = min(wanted, held - committed, left)\n", "    qty = min(wanted, left)\n"),
             Edit(_LIFECYCLE, 'GateResult("held", intent.qty <= free,', 'GateResult("held", True,'),
-            Edit(_CHECKS, 'GateResult("covered", intent.qty - booked <= free,', 'GateResult("covered", True,'),
+            Edit(
+                _CHECKS, 'GateResult("covered", intent.qty - booked <= free,', 'GateResult("covered", True,'
+            ),
         ),
         ("stop_after_an_unseen_sale",),
     ),
@@ -200,8 +235,11 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "exit_beside_a_working_entry",
-        "an exit does not cancel the entry that may still add to its position",
-        (Edit(_EXITS, "    if _cancel_entries(exit_.position, desk=desk, now=now):\n        return None\n", ""),),
+        "an exit goes out while the entry that may still add to its position works",
+        (
+            Edit(_EXITS, "if _cancel_entries(exit_.position, desk=desk, now=now):", "if False:"),
+            Edit(_LIFECYCLE, "own = order.intent.purpose in ENTRIES and position is not None", "own = False"),
+        ),
         ("flatten_beside_a_working_entry",),
     ),
     Mutant(
@@ -219,13 +257,25 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "expiry_cut_off_at_the_close",
         "the exit of an expiring contract waits for the last minute",
-        (Edit(_KERNELS, "late = marks.minutes_to_close <= rules.expiry_minutes_before_close", "late = marks.minutes_to_close <= 1"),),
+        (
+            Edit(
+                _KERNELS,
+                "late = marks.minutes_to_close <= rules.expiry_minutes_before_close",
+                "late = marks.minutes_to_close <= 1",
+            ),
+        ),
         ("cut_off_exit",),
     ),
     Mutant(
         "original_before_the_entry_ends",
         "the original quantity is fixed while the entry still works",
-        (Edit(_RECONCILE, "        if live or not (orders or position.bought):\n", "        if (live and not position.bought) or not (orders or position.bought):\n"),),
+        (
+            Edit(
+                _RECONCILE,
+                "        if live or not (orders or position.bought):\n",
+                "        if (live and not position.bought) or not (orders or position.bought):\n",
+            ),
+        ),
         ("partial_entry",),
     ),
 )

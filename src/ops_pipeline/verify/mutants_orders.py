@@ -46,12 +46,20 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         "the POST goes out before its SENDING is stored",
         (
             Edit(_GATEWAY, "desk.store.commit(desk.account, [sending], at=now)", "pass"),
-            Edit(_GATEWAY, "[answered(intent.client_order_id, outcome)]", "[sending, answered(intent.client_order_id, outcome)]"),
+            Edit(
+                _GATEWAY,
+                "[answered(intent.client_order_id, outcome)]",
+                "[sending, answered(intent.client_order_id, outcome)]",
+            ),
         ),
     ),
     _rejects("timeout_is_reject", "no answer in time counts as a refusal", 'why == "timeout"'),
     _rejects("server_error_is_reject", "a 5xx counts as a refusal", 'why.startswith("5")'),
-    _rejects("duplicate_id_is_reject", "the broker's word that it has the order counts as a refusal", 'why.startswith("422")'),
+    _rejects(
+        "duplicate_id_is_reject",
+        "the broker's word that it has the order counts as a refusal",
+        'why.startswith("422")',
+    ),
     Mutant(
         "crash_means_not_sent",
         "an order that was being sent when the process died counts as not placed",
@@ -72,8 +80,8 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
             _not_placed_from("UNKNOWN"),
             Edit(
                 _LIFECYCLE,
-                "return OrderState.ABANDONING if order.intent.purpose.opens and expired else OrderState.RESEND_WAIT",
-                "return OrderState.NOT_PLACED",
+                "if order.intent.purpose.opens and expired else OrderState.RESEND_WAIT",
+                "if False else OrderState.NOT_PLACED",
             ),
         ),
         ("abandoned_entry",),
@@ -96,13 +104,23 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "count_instead_of_fills",
         "what an order brought is taken from the broker's count, not from its fills",
-        (Edit(_ORDERS, "replace(order, broker_status=status, cum=cum)", "replace(order, broker_status=status, cum=cum, booked=cum)"),),
+        (
+            Edit(
+                _ORDERS,
+                "replace(order, broker_status=status, cum=cum)",
+                "replace(order, broker_status=status, cum=cum, booked=cum)",
+            ),
+        ),
         ("fills_shown_late",),
     ),
     Mutant(
         "no_draining",
         "an order ends when the broker says so, its fills booked or not",
-        (Edit(_ORDERS, "drained = order.booked >= cum and len(set(order.leg_booked)) <= 1", "drained = True"),),
+        (
+            Edit(
+                _ORDERS, "drained = order.booked >= cum and len(set(order.leg_booked)) <= 1", "drained = True"
+            ),
+        ),
         ("fills_shown_late",),
     ),
     Mutant(
@@ -135,8 +153,8 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
                 "    positions = desk.broker.positions()\n"
                 "    if not positions:\n"
                 "        gone = [\n"
-                "            e.ContractsRemoved(position_id=p.id, activity_id=f'gone-{p.id}-{now}', cause=_GONE, qty=p.qty,\n"
-                "                amount=0, detail='')\n"
+                "            e.ContractsRemoved(position_id=p.id, activity_id=f'gone-{p.id}-{now}',\n"
+                "                cause=_GONE, qty=p.qty, amount=0, detail='')\n"
                 "            for p in desk.store.ledger(desk.account).open_positions if p.qty\n"
                 "        ]\n"
                 "        desk.store.commit(desk.account, gone, at=now)\n",
@@ -144,7 +162,8 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
             Edit(
                 _SERVICE,
                 "_LOOKED_UP =",
-                "from ops_pipeline.domain.positions import ExitReason\n_GONE = ExitReason.EXTERNAL\n_LOOKED_UP =",
+                "from ops_pipeline.domain.positions import ExitReason\n"
+                "_GONE = ExitReason.EXTERNAL\n_LOOKED_UP =",
             ),
         ),
         ("lists_empty_for_a_minute",),
@@ -170,11 +189,11 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _RECONCILE,
-                "        bodies.append(e.PositionFrozen(position_id=held.id, reason=reason))\n    return bodies + _reduce",
+                "        bodies.append(e.PositionFrozen(position_id=held.id, reason=reason))\n",
                 "        bodies.append(\n"
                 "            e.ContractsRemoved(position_id=held.id, activity_id=f'phantom-{held.id}',\n"
                 "                cause=ExitReason.EXTERNAL, qty=held.qty, amount=0, detail='')\n"
-                "        )\n    return bodies + _reduce",
+                "        )\n",
             ),
         ),
         ("lists_empty_for_a_minute",),
@@ -183,8 +202,12 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         "stuck_exit_is_closed",
         "a position whose exit order ended without a fill is closed",
         (
-            Edit(_RECONCILE, "    if position.qty == 0:\n        bodies.append(e.PositionClosed", "    if position.qty == 0 or position.exit is not None:\n        bodies.append(e.PositionClosed"),
-            Edit(_POSITIONS, "    if position.qty:\n        raise LedgerError(f\"position {position.id}: expected nothing held", "    if False:\n        raise LedgerError(f\"position {position.id}: expected nothing held"),
+            Edit(
+                _RECONCILE,
+                "    if position.qty == 0:\n",
+                "    if position.qty == 0 or position.exit is not None:\n",
+            ),
+            Edit(_POSITIONS, "    if position.qty:\n", "    if False:\n"),
         ),
         ("repriced_stop",),
     ),
@@ -197,7 +220,13 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "difference_is_forgotten",
         "a confirmed difference neither freezes nor makes the account reduce-only",
-        (Edit(_RECONCILE, "    return bodies + _reduce_only(ledger, reason)\n\n\ndef _break(", "    return []\n\n\ndef _break("),),
+        (
+            Edit(
+                _RECONCILE,
+                "    return bodies + _reduce_only(ledger, reason)\n\n\ndef _break(",
+                "    return []\n\n\ndef _break(",
+            ),
+        ),
         ("foreign_purchase",),
     ),
     Mutant(
@@ -209,22 +238,40 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "refused_means_never_sent",
         "an order that may not be sent again counts as never sent",
-        (Edit(_GATEWAY, "OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING", "OrderState.NOT_PLACED"),),
+        (
+            Edit(
+                _GATEWAY,
+                "OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING",
+                "OrderState.NOT_PLACED",
+            ),
+        ),
         ("refused_after_it_was_lost",),
     ),
     Mutant(
         "no_orphans",
         "an order that turns up after it was given up stays given up",
         (
-            Edit(_ORDERS, "if order.state in _LOST and body.status is not BrokerStatus.REJECTED:", "if False:"),
-            Edit(_ORDERS, "    if order.state in _LOST:\n        return replace(order, state=OrderState.ORPHAN)\n", ""),
+            Edit(
+                _ORDERS, "if order.state in _LOST and body.status is not BrokerStatus.REJECTED:", "if False:"
+            ),
+            Edit(
+                _ORDERS,
+                "    if order.state in _LOST:\n        return replace(order, state=OrderState.ORPHAN)\n",
+                "",
+            ),
         ),
         ("abandoned_entry_rests",),
     ),
     Mutant(
         "late_orders_unwatched",
         "orders that were given up are not looked for",
-        (Edit(_RECONCILE, "for order in (*ledger.live_orders, *late) if", "for order in ledger.live_orders if"),),
+        (
+            Edit(
+                _RECONCILE,
+                "for order in (*ledger.live_orders, *late) if",
+                "for order in ledger.live_orders if",
+            ),
+        ),
         ("abandoned_entry_rests",),
     ),
     Mutant(
@@ -244,7 +291,11 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         "the next limit of a partly filled entry is for all of it again",
         (
             Edit(_LIFECYCLE, "        qty=before.qty - order.booked,\n", "        qty=before.qty,\n"),
-            Edit(_LIFECYCLE, "        budget=before.budget - order.booked * unit,\n", "        budget=before.budget,\n"),
+            Edit(
+                _LIFECYCLE,
+                "        budget=before.budget - order.booked * unit,\n",
+                "        budget=before.budget,\n",
+            ),
             Edit(_LIFECYCLE, "    left = before.qty - order.booked\n", "    left = before.qty\n"),
         ),
         ("partial_then_walked",),
@@ -258,13 +309,25 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "lost_cancel_not_repeated",
         "a cancel that got lost is never asked for again",
-        (Edit(_LIFECYCLE, "return Upkeep.CANCEL if waited >= _CANCEL_AGAIN_S else Upkeep.NOTHING", "return Upkeep.NOTHING"),),
+        (
+            Edit(
+                _LIFECYCLE,
+                "return Upkeep.CANCEL if waited >= _CANCEL_AGAIN_S else Upkeep.NOTHING",
+                "return Upkeep.NOTHING",
+            ),
+        ),
         ("cancel_races",),
     ),
     Mutant(
         "multiplier_dropped_from_cost",
         "a position's cost is booked per share, not per contract",
-        (Edit(_POSITIONS, "amount = fill.price * abs(fill.qty) * position.contract.multiplier", "amount = fill.price * abs(fill.qty)"),),
+        (
+            Edit(
+                _POSITIONS,
+                "amount = fill.price * abs(fill.qty) * position.contract.multiplier",
+                "amount = fill.price * abs(fill.qty)",
+            ),
+        ),
         ("entry_and_stop",),
     ),
 )

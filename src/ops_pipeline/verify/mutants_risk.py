@@ -19,7 +19,13 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "gate_allows_on_exception",
         "a gate that cannot judge lets pass",
-        (Edit(_GATES, 'GateResult(name, False, f"{type(error).__name__}: {error}", "an answer")', 'GateResult(name, True, f"{type(error).__name__}: {error}", "an answer")'),),
+        (
+            Edit(
+                _GATES,
+                'GateResult(name, False, f"{type(error).__name__}: {error}", "an answer")',
+                'GateResult(name, True, f"{type(error).__name__}: {error}", "an answer")',
+            ),
+        ),
         ("garbled_account",),
     ),
     Mutant(
@@ -31,41 +37,75 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "multiplier_dropped",
         "a contract is sized at the price of one share",
-        (Edit(_SIZING, "unit_cost = ask * multiplier + unit_entry_fees(fees)", "unit_cost = ask + unit_entry_fees(fees)"),),
+        (
+            Edit(
+                _SIZING,
+                "unit_cost = ask * multiplier + unit_entry_fees(fees)",
+                "unit_cost = ask + unit_entry_fees(fees)",
+            ),
+        ),
         ("entry_and_stop",),
     ),
     Mutant(
         "multiplier_dropped_at_risk",
         "what is held counts as a hundredth of its premium",
-        (Edit(_EXPOSURE, "premium = abs(position.qty) * position.average_price * position.multiplier", "premium = abs(position.qty) * position.average_price"),),
+        (
+            Edit(
+                _EXPOSURE,
+                "premium = abs(position.qty) * position.average_price * position.multiplier",
+                "premium = abs(position.qty) * position.average_price",
+            ),
+        ),
         ("account_full_of_risk",),
     ),
     Mutant(
         "kelly_at_least_one",
         "a budget that buys nothing buys one contract",
         (
-            Edit(_SIZING, "    if unit_cost <= 0 or budget < unit_cost:\n        return 0\n", "    if unit_cost <= 0:\n        return 0\n"),
-            Edit(_SIZING, "    count = min(count, cap)\n    return max(0, count)\n", "    count = min(count, cap)\n    return max(1, count)\n"),
+            Edit(
+                _SIZING,
+                "    if unit_cost <= 0 or budget < unit_cost:\n        return 0\n",
+                "    if unit_cost <= 0:\n        return 0\n",
+            ),
+            Edit(
+                _SIZING,
+                "    count = min(count, cap)\n    return max(0, count)\n",
+                "    count = min(count, cap)\n    return max(1, count)\n",
+            ),
         ),
         ("budget_too_small",),
     ),
     Mutant(
         "kelly_without_its_losses",
         "Kelly counts what is won and forgets what is lost",
-        (Edit("stages/dispatcher/options.py", "multiple * (win_rate * avg_win - (1.0 - win_rate) * loss) / avg_win", "multiple * win_rate"),),
+        (
+            Edit(
+                "stages/dispatcher/options.py",
+                "multiple * (win_rate * avg_win - (1.0 - win_rate) * loss) / avg_win",
+                "multiple * win_rate",
+            ),
+        ),
         ("check:goldens",),
     ),
     Mutant(
         "empty_list_is_no_risk",
         "a list of positions that lacks what is held is believed before an entry",
-        (Edit(_DISPATCHER, "    if any(shown.get(symbol, 0) < qty for symbol, qty in ledger.held().items()):\n        return None\n", ""),),
+        (
+            Edit(
+                _DISPATCHER,
+                "if any(shown.get(symbol, 0) < qty for symbol, qty in ledger.held().items()):",
+                "if False:",
+            ),
+        ),
         ("signal_while_the_list_is_empty",),
     ),
     Mutant(
         "working_entry_is_no_risk",
         "what working and unknown entries may still buy does not count",
         (
-            Edit(_EXPOSURE, "if order.is_live and order.intent.purpose.opens and order.leaves > 0", "if False"),
+            Edit(
+                _EXPOSURE, "if order.is_live and order.intent.purpose.opens and order.leaves > 0", "if False"
+            ),
         ),
         ("unknown_entry_is_risk",),
     ),
@@ -82,15 +122,17 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "clock_change_ignored",
         "the exchange's hours are those of winter all year",
-        (
-            Edit(_EXCHANGE, "tzinfo=NEW_YORK).astimezone(UTC)", "tzinfo=UTC) + timedelta(hours=5)"),
-        ),
+        (Edit(_EXCHANGE, "tzinfo=NEW_YORK).astimezone(UTC)", "tzinfo=UTC) + timedelta(hours=5)"),),
         ("check:sessions",),
     ),
     Mutant(
         "early_close_ignored",
         "every session ends at four o'clock",
-        (Edit(_EXCHANGE, "_instant(day, _EARLY_CLOSE if day in early else _CLOSE)", "_instant(day, _CLOSE)"),),
+        (
+            Edit(
+                _EXCHANGE, "_instant(day, _EARLY_CLOSE if day in early else _CLOSE)", "_instant(day, _CLOSE)"
+            ),
+        ),
         ("check:sessions",),
     ),
     Mutant(
@@ -108,7 +150,13 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "tables_lag_behind_events",
         "events are stored, the tables that show them are not",
-        (Edit(_STORE, "                write_changes(database, changes_of(after, events))\n", "                changes_of(after, events)\n"),),
+        (
+            Edit(
+                _STORE,
+                "                write_changes(database, changes_of(after, events))\n",
+                "                changes_of(after, events)\n",
+            ),
+        ),
         ("entry_and_stop",),
     ),
     Mutant(

@@ -6,8 +6,9 @@ from ops_pipeline.verify.scenario import Scenario
 from ops_pipeline.verify.scenarios_entry import ENTRIES
 from ops_pipeline.verify.scenarios_exit import EXITS
 from ops_pipeline.verify.scenarios_life import LIVES
+from ops_pipeline.verify.scenarios_marks import MARKS
 from ops_pipeline.verify.scenarios_risk import RISKS
 
 SCENARIOS: Mapping[str, Scenario] = {
-    scenario.__name__: scenario for scenario in (*ENTRIES, *EXITS, *LIVES, *RISKS)
+    scenario.__name__: scenario for scenario in (*ENTRIES, *EXITS, *LIVES, *MARKS, *RISKS)
 }
