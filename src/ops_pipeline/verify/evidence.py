@@ -98,7 +98,37 @@ def _o1_no_more_than_wanted(case: Case) -> Complaints:
         if intent.purpose in _WALKS:
             wanted.setdefault((intent.purpose, intent.key), intent.qty)
             got[intent.purpose, intent.key] += order.booked
-    return [f"{cause}: {got[cause]} bought of {qty}" for cause, qty in wanted.items() if got[cause] > qty]
+    return [f"{cause[1]}: {got[cause]} bought of {qty}" for cause, qty in wanted.items() if got[cause] > qty]
+
+
+def _p10_original_once_entered(case: Case) -> Complaints:
+    """Judge that a position's original quantity is fixed once no entry of it is alive (RULEBOOK 3)."""
+    states: dict[str, str] = {}
+    left = {id(step.event): step for step in edges.steps_of(case.events)}
+    found = []
+    for event in case.events:
+        step = left.get(id(event))
+        if step is not None:
+            states[step.order] = step.after
+        if isinstance(event.body, e.EntryCompleted):
+            alive = [
+                order.id
+                for order in case.ledger.orders_of(event.body.position_id)
+                if order.intent.purpose in _WALKS
+                and order.id in states
+                and not OrderState(states[order.id]).is_terminal
+            ]
+            found += [f"{event.body.position_id} counted while {order} is alive" for order in alive]
+    return found
+
+
+def _o8_alive_on_both_sides(case: Case) -> Complaints:
+    """Judge that what still rests at the broker under one of our ids is alive in the ledger."""
+    return [
+        f"{shown.client_order_id} rests at the broker, the ledger has it {order.state}"
+        for shown in case.book.live()
+        if (order := case.ledger.orders.get(shown.client_order_id)) is not None and not order.is_live
+    ]
 
 
 def _c1_breaks_as_shown(case: Case) -> Complaints:
@@ -154,6 +184,8 @@ def _e10_removed_by_a_fact(case: Case) -> Complaints:
 ON_EVIDENCE: tuple[tuple[str, Judge], ...] = (
     ("O1", _o1_no_more_than_wanted),
     ("O4", _o4_ended_means_booked),
+    ("P10", _p10_original_once_entered),
+    ("O8", _o8_alive_on_both_sides),
     ("O11", _o11_answers_as_heard),
     ("O11", _o11_absence_as_heard),
     ("O11", _o11_given_up_after_quarantine),

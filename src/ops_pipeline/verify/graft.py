@@ -1,4 +1,4 @@
-"""Serves changed source to a fresh process, then lets it work on that: no installed file is touched. Shell."""
+"""Serves changed source to a fresh process and has it work on that; no installed file changes. Shell."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

@@ -4,7 +4,7 @@ The numbers are those of the profile `default`, written down a second time on pu
 the settings could not see that a stage reads them wrongly.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from ops_pipeline.domain.accounts import BrokerAccount, Tier
 from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote
-from ops_pipeline.domain.orders import BrokerOrder, OrderIntent, Purpose, Side
+from ops_pipeline.domain.orders import BrokerOrder, Order, OrderIntent, OrderState, Purpose, Side
 from ops_pipeline.domain.units import ONE_DOLLAR, Bp, Contracts, Usd4
 
 
@@ -41,7 +41,8 @@ _MULTIPLIER = 100
 class Sent:
     """An order at the instant of its POST: the ledger as committed, the account and market as they are.
 
-    `first`: this is the order's first POST; a resend never changes what the market has left behind.
+    `shown`: what the lists of positions read at this instant said. `first`: this is the order's first
+    POST; a resend never changes what the market has left behind.
     """
 
     intent: OrderIntent
@@ -50,6 +51,7 @@ class Sent:
     truth: BrokerAccount
     book: Book
     quote: OptionQuote | None
+    shown: Sequence[Mapping[str, int]]
 
 
 Rule = Callable[[Sent], str]
@@ -70,11 +72,15 @@ def _within_its_budget(sent: Sent) -> str:
 
 
 def _within_the_account(sent: Sent) -> str:
-    """R1: everything held, resting and sent now is within the tier's share of equity."""
-    resting = sum(_resting(order) for order in sent.book.live())
-    held = sum(holding.cost for holding in sent.book.holdings.values())
+    """R1: everything held, on its way or unknown, and this, is within the tier's share of equity."""
+    there = sum(_resting(order) for order in sent.book.live())
+    there += sum(holding.cost for holding in sent.book.holdings.values())
+    known = sum(position.basis for position in sent.ledger.open_positions)
+    known += sum(
+        _may_cost(order) for order in sent.ledger.live_orders if order.id != sent.intent.client_order_id
+    )
     most = sent.truth.equity * _TIERS[sent.ledger.tier].at_risk // 10_000
-    total = held + resting + _cost(sent.intent)
+    total = max(there, known) + _cost(sent.intent)
     return "" if total <= most else f"brings the premium at risk to {total}, allowed {most}"
 
 
@@ -92,6 +98,22 @@ def _not_twice_the_same(sent: Sent) -> str:
         held = position.contract
         if position.qty and (held.underlying, held.right) == (wanted.underlying, wanted.right):
             return f"buys {wanted.occ} beside {position.qty} {held.occ}"
+    return ""
+
+
+def _no_more_than_shown(sent: Sent) -> str:
+    """P3: a sale is for at most what the broker's list, read at this very instant, shows."""
+    most = max((rows.get(sent.intent.occ, 0) for rows in sent.shown), default=0)
+    return "" if sent.intent.qty <= most else f"sells {sent.intent.qty}, the broker showed {most}"
+
+
+def _not_against_itself(sent: Sent) -> str:
+    """B12: no sale goes out while an entry of ours, known to work, may still buy the same contract."""
+    for shown in sent.book.live():
+        order = sent.ledger.orders.get(shown.client_order_id)
+        buys = any((leg.occ, leg.side) == (sent.intent.occ, Side.BUY_TO_OPEN) for leg in shown.legs)
+        if buys and order is not None and order.state in (OrderState.WORKING, OrderState.CANCELING):
+            return f"sells while {order.id} is {order.state}"
     return ""
 
 
@@ -137,6 +159,8 @@ def over_limits(sent: Sent) -> list[tuple[str, str]]:
     rules: list[tuple[str, Rule]] = [("P9", _whole_contracts)]
     if sent.first and len(sent.intent.legs) == 1:
         rules.append(("R6", _inside_the_collar))
+    if sent.first and not sent.intent.purpose.opens:
+        rules += [("P3", _no_more_than_shown), ("B12", _not_against_itself)]
     if sent.first and sent.intent.purpose is Purpose.ENTRY and sent.intent.generation == 1:
         rules += _OF_ENTRIES
     if sent.intent.purpose is Purpose.ROLL_OPEN:
@@ -146,6 +170,10 @@ def over_limits(sent: Sent) -> list[tuple[str, str]]:
 
 def _cost(intent: OrderIntent) -> Usd4:
     return intent.limit * intent.qty * _MULTIPLIER
+
+
+def _may_cost(order: Order) -> Usd4:
+    return order.intent.limit * order.leaves * _MULTIPLIER if order.intent.purpose is Purpose.ENTRY else 0
 
 
 def _resting(order: BrokerOrder) -> Usd4:

@@ -7,7 +7,8 @@ from ops_pipeline.verify.scenarios_crowd import CROWDS
 from ops_pipeline.verify.scenarios_entry import ENTRIES
 from ops_pipeline.verify.scenarios_exit import EXITS
 from ops_pipeline.verify.scenarios_life import LIVES
+from ops_pipeline.verify.scenarios_marks import MARKS
 from ops_pipeline.verify.scenarios_risk import RISKS
 
-_ALL = (*ENTRIES, *EXITS, *LIVES, *RISKS, *CROWDS)
+_ALL = (*ENTRIES, *EXITS, *LIVES, *RISKS, *MARKS, *CROWDS)
 SCENARIOS: Mapping[str, Scenario] = {scenario.__name__: scenario for scenario in _ALL}

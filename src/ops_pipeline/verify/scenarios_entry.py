@@ -163,7 +163,7 @@ def abandoned_entry_turns_up() -> Plan:
         market=made,
         acts=[signal(life=_SHORT)],
         end=at(14, 53),
-        script={"submit": [Kind.VERY_LATE_REQUEST]},
+        script={"submit": [Kind.VERY_LATE_REQUEST], "order": [Kind.READ_FAILED] * 4},
         complaints=lambda lab: flat(lab, reason=STOP),
     )
 

@@ -1,11 +1,13 @@
 """Scenarios of rolls, expiries, exercise, splits and what contradicts the ledger. Pure."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.orders import OrderState
 from ops_pipeline.domain.units import AccountId, to_usd4
+from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Act, Lab
 from ops_pipeline.verify.market import LabMarket, at
 from ops_pipeline.verify.scenario import (
@@ -77,6 +79,15 @@ def roll_in_one_order() -> Plan:
 def roll_close_then_open() -> Plan:
     """Roll by closing, booking, judging again, opening."""
     return _roll(_RICH, _to_roll(), {LATER: 2}, {"done"})
+
+
+def roll_whose_close_rests() -> Plan:
+    """Close for a roll late, with nobody buying at first: the successor waits for the last one booked."""
+    made = _to_roll()
+    made.put(at(15, 0, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD, size=0)
+    made.put(at(15, 0, 20, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD)
+    plan = _roll(_RICH, made, {LATER: 2}, {"done"})
+    return replace(plan, script={"submit": [Kind.RATE_LIMITED]})
 
 
 def roll_that_ends_flat() -> Plan:
@@ -218,6 +229,7 @@ def contradicted_order() -> Plan:
 LIVES = (
     roll_in_one_order,
     roll_close_then_open,
+    roll_whose_close_rests,
     roll_that_ends_flat,
     expires_worthless,
     exercised,

@@ -1,15 +1,17 @@
 """Scenarios of what an account may risk, and of what must not be believed. Pure."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.orders import OrderState, Purpose
 from ops_pipeline.domain.positions import ExitReason
-from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.units import AccountId, Occ, to_usd4
 from ops_pipeline.verify.garbled import Garbled
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Act, Lab
-from ops_pipeline.verify.market import LabMarket, at
+from ops_pipeline.verify.market import DAY, LabMarket, at
 from ops_pipeline.verify.scenario import (
     CALL,
     LARGE,
@@ -25,9 +27,13 @@ from ops_pipeline.verify.scenario import (
     signal,
     states,
 )
+from ops_pipeline.verify.terms import LabAccount
 
 STOP = ExitReason.STOP_LOSS.value
-_SPLIT_SECOND = timedelta(milliseconds=500)
+_SMALL = LabAccount(id=AccountId("small"), cash=to_usd4("3400"), options_level=2)
+# 25 days ahead: what small accounts may buy.
+_META_25, _XOM_25, _AAPL_25 = (f"{ticker}260327C00500000" for ticker in ("META", "XOM", "AAPL"))
+_NEXT_DAY = DAY + timedelta(days=1)
 
 
 def _two_names(bid: str = "1.20", ask: str = "1.20") -> LabMarket:
@@ -36,8 +42,17 @@ def _two_names(bid: str = "1.20", ask: str = "1.20") -> LabMarket:
     return made
 
 
-def _nothing_bought(lab: Lab) -> list[str]:
-    orders = [o for ledger in map(lab.ledger, lab.accounts) for o in ledger.orders.values()]
+def _small_market(quotes: Mapping[str, str], *, spot: str) -> LabMarket:
+    """Give a market for small accounts: short enough, and on shares so cheap that no greek binds."""
+    made = LabMarket()
+    for occ, price in quotes.items():
+        made.put(at(14, 30), price, price, occ=occ)
+        made.put_spot(at(14, 30), spot, ticker=parse_occ(occ).underlying)
+    return made
+
+
+def _nothing_bought(lab: Lab, account: LabAccount = LARGE) -> list[str]:
+    orders = lab.ledger(account.id).orders.values()
     bought = [order.id for order in orders if order.intent.purpose is Purpose.ENTRY]
     return [f"expected no entry, was {bought}"] if bought else []
 
@@ -55,26 +70,60 @@ def losing_day() -> Plan:
 
 
 def account_full_of_risk() -> Plan:
-    """Hold 55 % of a small account: what is left of its 60 % buys nothing."""
-    made = _two_names()
-    made.put(at(14, 30), "10.50", "10.50", occ=CALL)
+    """Hold 55 % of a small account: what is left of its 60 % buys nothing, whatever the other account may."""
+    made = _small_market({_META_25: "10.50", _XOM_25: "1.20"}, spot="60")
     return Plan(
         market=made,
-        acts=[holding(1, account=POOR), signal(at(14, 40, 30), "XOM")],
+        acts=[holding(1, account=POOR, dte_min=20), signal(at(14, 40, 30), "XOM")],
         end=at(14, 42),
-        accounts=(POOR,),
-        complaints=lambda lab: holds(lab, {CALL: 1}, POOR) + _nothing_bought(lab),
+        accounts=(POOR, LARGE),
+        complaints=lambda lab: holds(lab, {_META_25: 1}, POOR) + _nothing_bought(lab, POOR),
+    )
+
+
+def unknown_entry_is_risk() -> Plan:
+    """Leave an entry unknown: another one is judged as if it were held (R1)."""
+    made = _small_market({_AAPL_25: "10.00", _META_25: "2.40", _XOM_25: "1.60"}, spot="15")
+
+    def complaints(lab: Lab) -> list[str]:
+        bought = [order.intent.occ for order in lab.ledger(_SMALL.id).orders.values()]
+        return [f"expected none of {_XOM_25}, was {bought}"] if _XOM_25 in bought else []
+
+    return Plan(
+        market=made,
+        acts=[
+            holding(1, account=_SMALL, ticker="AAPL", dte_min=20),
+            signal(),
+            signal(at(14, 40, 30), "XOM"),
+        ],
+        end=at(14, 46, 30),
+        accounts=(_SMALL, LARGE),
+        script={"submit": [Kind.LOST_REQUEST], "activities": [None, *[Kind.READ_FAILED] * 9]},
+        complaints=complaints,
     )
 
 
 def budget_too_small() -> Plan:
     """Offer a contract that costs more than the budget: none is bought, not at least one."""
     return Plan(
-        market=market("6.00", "6.00"),
+        market=_small_market({_META_25: "6.00"}, spot="60"),
         acts=[signal()],
         end=at(14, 42),
         accounts=(POOR,),
-        complaints=lambda lab: holds(lab, {}, POOR) + _nothing_bought(lab),
+        complaints=lambda lab: holds(lab, {}, POOR) + _nothing_bought(lab, POOR),
+    )
+
+
+def small_account() -> Plan:
+    """Buy what a small account can pay for, and stop it: nothing but its size is in the way of the others."""
+    made = _small_market({_META_25: "1.20"}, spot="60")
+    made.put(at(14, 41), "0.85", "0.90", occ=_META_25)
+    return Plan(
+        market=made,
+        acts=[signal()],
+        end=at(14, 43),
+        accounts=(POOR,),
+        complaints=lambda lab: flat(lab, POOR, reason=STOP),
     )
 
 
@@ -102,15 +151,18 @@ def garbled_account() -> Plan:
     )
 
 
-def second_signal_while_lists_are_empty() -> Plan:
-    """Show an account that holds contracts an empty list: it is not bought into again."""
+def signal_while_the_list_is_empty() -> Plan:
+    """Show an empty list to the one look before an entry: what is held is not bought again."""
+    morning = at(14, 40, day=_NEXT_DAY)
     return Plan(
         market=market(),
-        acts=[holding(), signal(at(14, 40, 1)), signal(at(14, 41, 1))],
-        end=at(14, 42),
-        script={"positions": [Kind.EMPTY_LIST] * 200},
-        complaints=_nothing_bought,
-        tolerated=frozenset({"P1"}),
+        start=at(20, 58),
+        acts=[holding(when=at(20, 58)), signal(morning)],
+        idle_from=at(20, 58, 30),
+        idle_until=morning,
+        end=at(14, 43, day=_NEXT_DAY),
+        script={"positions": [None, None, Kind.EMPTY_LIST]},
+        complaints=lambda lab: holds(lab, {CALL: 4}) + _nothing_bought(lab),
     )
 
 
@@ -153,7 +205,7 @@ def fills_shown_late() -> Plan:
     made.put(at(14, 41, 30), "0.85", "0.90", occ=CALL)
     return Plan(
         market=made,
-        acts=[signal()],
+        acts=[signal(), Act(at=at(14, 40, 8), do=lambda lab: lab.look())],
         end=at(14, 46),
         script={"activities": [Kind.LATE_FILL] * 400},
         complaints=lambda lab: flat(lab, reason=STOP),
@@ -173,84 +225,6 @@ def unclear_answers() -> Plan:
     )
 
 
-def endless_rejections() -> Plan:
-    """Refuse a stop for minutes: tried again, but no faster than the waits allow; then sold."""
-    made = market()
-    made.put(at(14, 41), "0.85", "0.90", occ=CALL)
-    return Plan(
-        market=made,
-        acts=[holding()],
-        end=at(14, 52),
-        script={"submit": [Kind.REJECTED] * 15},
-        complaints=lambda lab: flat(lab, reason=STOP),
-    )
-
-
-def bad_tick() -> Plan:
-    """Quote four times the price for half a second: no peak, no target; then the stop, from the true peak."""
-    made = market()
-    made.put(at(14, 42), "4.80", "4.85", occ=CALL)
-    made.put(at(14, 42) + _SPLIT_SECOND, "1.20", "1.20", occ=CALL)
-    made.put(at(14, 44), "0.85", "0.90", occ=CALL)
-    return Plan(market=made, acts=[holding()], end=at(14, 47), complaints=lambda lab: flat(lab, reason=STOP))
-
-
-def one_low_read() -> Plan:
-    """Quote below the stop for one read: held."""
-    made = market()
-    made.put(at(14, 42), "0.85", "0.90", occ=CALL)
-    made.put(at(14, 42, 5), "1.20", "1.20", occ=CALL)
-    return Plan(market=made, acts=[holding()], end=at(14, 46), complaints=lambda lab: holds(lab, {CALL: 4}))
-
-
-def peak_nobody_bids() -> Plan:
-    """Let the ask alone rise to an armed trailing stop: no peak, so its fall sells nothing."""
-    made = market()
-    made.put(at(14, 42), "1.60", "1.95", occ=CALL)
-    made.put(at(14, 43), "1.40", "1.42", occ=CALL)
-    made.put(at(14, 43, 20), "1.30", "1.32", occ=CALL)
-    return Plan(market=made, acts=[holding()], end=at(14, 46), complaints=lambda lab: holds(lab, {CALL: 4}))
-
-
-def stop_that_recovers() -> Plan:
-    """Meet the stop while nobody buys, then see the price come back: sold all the same."""
-    made = market()
-    made.put(at(14, 41), "0.85", "0.90", occ=CALL, size=0)
-    made.put(at(14, 42), "1.20", "1.25", occ=CALL)
-    return Plan(market=made, acts=[holding()], end=at(14, 45), complaints=lambda lab: flat(lab, reason=STOP))
-
-
-def single_contract_at_its_target() -> Plan:
-    """Hold one contract at +50 %: sold whole."""
-    made = market()
-    made.put(at(14, 41), "1.82", "1.86", occ=CALL)
-    target = ExitReason.PROFIT_TARGET.value
-    return Plan(
-        market=made, acts=[holding(1)], end=at(14, 44), complaints=lambda lab: flat(lab, reason=target)
-    )
-
-
-def day_trade_without_a_quote() -> Plan:
-    """Lose every quote of a day trade before its last five minutes: its exit is decided all the same."""
-    near = "META260305C00500000"
-    made = market(occ=near)
-    made.put(at(14, 50), None, None, occ=near)
-
-    def complaints(lab: Lab) -> list[str]:
-        held = lab.ledger(LARGE.id).open_positions
-        reasons = [position.exit and position.exit.reason for position in held]
-        return [] if reasons == [ExitReason.EOD_FLAT] else [f"expected eod_flat decided, was {reasons}"]
-
-    return Plan(
-        market=made,
-        acts=[signal(strategy=Strategy.DAY)],
-        idle_from=at(14, 48),
-        idle_until=at(20, 52),
-        end=at(20, 59),
-        complaints=complaints,
-    )
-
-
 def refused_after_it_was_lost() -> Plan:
     """Lose an entry's request, pause the account before it goes out again: given up, but looked for."""
 
@@ -264,6 +238,41 @@ def refused_after_it_was_lost() -> Plan:
         end=at(14, 45),
         script={"submit": [Kind.LOST_REQUEST]},
         complaints=complaints,
+    )
+
+
+def abandoned_entry_rests() -> Plan:
+    """Let an entry given up for lost arrive after all, and rest: cancelled."""
+    return Plan(
+        market=market("1.20", "1.25", size=0),
+        acts=[signal(life=timedelta(seconds=4))],
+        end=at(14, 53),
+        script={"submit": [Kind.VERY_LATE_REQUEST], "order": [Kind.READ_FAILED] * 4},
+        complaints=lambda lab: holds(lab, {}),
+    )
+
+
+def difference_beside_a_working_entry() -> Plan:
+    """Let a person buy while an entry rests, looked at every few seconds: confirmed no sooner than 15 s."""
+
+    def buy(lab: Lab) -> None:
+        lab.oracles[LARGE.id].trade_by_hand(Occ(OTHER), 2, to_usd4("1.00"))
+
+    def complaints(lab: Lab) -> list[str]:
+        control = lab.ledger(LARGE.id).control
+        return [] if control is ControlLevel.REDUCE_ONLY else [f"expected REDUCE_ONLY, was {control.name}"]
+
+    made = market("1.20", "1.26", size=0)
+    made.put(at(14, 30), "1.00", "1.05", occ=OTHER)
+    return Plan(
+        market=made,
+        acts=[
+            signal(),
+            Act(at=at(14, 40, 5), do=buy, done=lambda lab: bool(lab.oracles[LARGE.id].book.activities)),
+        ],
+        end=at(14, 43, 30),
+        complaints=complaints,
+        tolerated=frozenset({"P1"}),
     )
 
 
@@ -288,33 +297,21 @@ def partial_then_walked() -> Plan:
     )
 
 
-def stop_in_a_crossed_market() -> Plan:
-    """Quote a bid above the ask below the stop's level: no price to decide from; held."""
-    made = market()
-    made.put(at(14, 42), "0.90", "0.80", occ=CALL)
-    made.put(at(14, 50), "1.20", "1.20", occ=CALL)
-    return Plan(market=made, acts=[holding()], end=at(14, 52), complaints=lambda lab: holds(lab, {CALL: 4}))
-
-
 RISKS = (
     losing_day,
     account_full_of_risk,
+    unknown_entry_is_risk,
     budget_too_small,
+    small_account,
     kill_between_two_sends,
     garbled_account,
-    second_signal_while_lists_are_empty,
+    signal_while_the_list_is_empty,
     lists_empty_for_a_minute,
     lists_unread_for_a_minute,
     fills_shown_late,
     unclear_answers,
-    endless_rejections,
-    bad_tick,
-    one_low_read,
-    peak_nobody_bids,
-    stop_that_recovers,
-    single_contract_at_its_target,
-    day_trade_without_a_quote,
     refused_after_it_was_lost,
+    abandoned_entry_rests,
+    difference_beside_a_working_entry,
     partial_then_walked,
-    stop_in_a_crossed_market,
 )

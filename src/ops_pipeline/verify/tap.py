@@ -91,6 +91,7 @@ class Tap:
             truth=truth,
             book=self._truth.book,
             quote=self._market.quotes([intent.occ], now=now).get(intent.occ),
+            shown=self._heard.positions.get(now, ()),
         )
 
     def _objections(self, intent: OrderIntent, ledger: Ledger) -> list[tuple[str, str]]:

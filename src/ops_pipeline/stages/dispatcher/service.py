@@ -289,8 +289,12 @@ def _as_of(signal: Signal) -> tuple[datetime, str]:
     return signal.as_of, signal.id
 
 
-def _book(ledger: Ledger, now: datetime, session: Session, ports: DispatcherPorts) -> Book:
+def _book(ledger: Ledger, now: datetime, session: Session, ports: DispatcherPorts) -> Book | None:
+    """Give what the account risks; None where the broker's list lacks what fills have booked."""
     positions = ports.desk.broker.positions()
+    shown = {position.symbol: position.qty for position in positions}
+    if any(shown.get(symbol, 0) < qty for symbol, qty in ledger.held().items()):
+        return None
     held = {position.contract.occ: position for position in ledger.open_positions}
     spots: dict[str, Usd4] = {}
     greeks: dict[Occ, ContractGreeks] = {}
