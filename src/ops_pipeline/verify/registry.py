@@ -28,4 +28,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("dst", "G3", "Faults of every kind by seed, judged by an all-seeing broker.", "dst", "GOAL"),
     Entry("latency", "G13", "How long a decided exit waits for the broker.", "latency", "GOAL"),
     Entry("determinism", "G9", "Seeds run twice, in surroundings that differ.", "determinism", "GOAL"),
+    Entry("burst", "G12", "Fifty exits at once through a limited number of requests.", "burst", "GOAL"),
 )

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from ops_pipeline.domain.accounts import ControlLevel, Mode
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import GateResult, Order, OrderIntent, Purpose, Side
-from ops_pipeline.domain.rules import ExecutionRules
+from ops_pipeline.domain.rules import POSITIONS_CEILING, ExecutionRules
 from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit
 
 _LOOK_ALIKE = timedelta(seconds=60)
@@ -23,6 +23,7 @@ def before_send(
     others = [order for order in ledger.orders.values() if order.id != intent.client_order_id]
     if intent.purpose.opens:
         results += [_ceiling(intent, rules), _look_alike(intent, others, now), _rate(others, now, rules)]
+        results.append(_managed(intent, ledger))
         results.append(_no_exit(ledger.orders[intent.client_order_id], ledger))
     if is_exit(ledger.orders[intent.client_order_id]):
         results += [_one_exit(intent, others), _covered(intent, ledger, others)]
@@ -58,6 +59,13 @@ def _ceiling(intent: OrderIntent, rules: ExecutionRules) -> GateResult:
     passed = intent.qty <= rules.order_contracts_max and premium <= rules.order_premium_max
     limit = f"<= {rules.order_contracts_max} contracts, {rules.order_premium_max}"
     return GateResult("ceiling", passed, f"{intent.qty} contracts, {premium}", limit)
+
+
+def _managed(intent: OrderIntent, ledger: Ledger) -> GateResult:
+    """Refuse a position more than can be got out at once (RELIABILITY G12); a roll changes no count."""
+    others = sum(position.id != intent.position_id for position in ledger.open_positions)
+    passed = others < POSITIONS_CEILING or intent.purpose is not Purpose.ENTRY
+    return GateResult("managed", passed, str(others), f"< {POSITIONS_CEILING} open positions")
 
 
 def _look_alike(intent: OrderIntent, others: list[Order], now: datetime) -> GateResult:
