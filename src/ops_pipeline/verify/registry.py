@@ -29,4 +29,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("latency", "G13", "How long a decided exit waits for the broker.", "latency", "GOAL"),
     Entry("determinism", "G9", "Seeds run twice, in surroundings that differ.", "determinism", "GOAL"),
     Entry("burst", "G12", "Fifty exits at once through a limited number of requests.", "burst", "GOAL"),
+    Entry("fuzz", "G8", "Wrong payloads for every parser.", "fuzz", "GOAL"),
 )
