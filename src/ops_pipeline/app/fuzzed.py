@@ -1,6 +1,7 @@
 """The parsers of this layer, for the fuzzing goal: settings and the command line. Shell."""
 
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,12 +50,17 @@ def settings(payload: bytes) -> Any:
         return load_settings(file).model_dump()
 
 
-def arguments(payload: bytes) -> Any:
-    """Read a command line down to its last command, and run nothing."""
+@cache
+def _commands() -> Any:
     from ops_pipeline.app.cli.main import app
 
+    return get_command(app)
+
+
+def arguments(payload: bytes) -> Any:
+    """Read a command line down to its last command, and run nothing."""
     words = payload.decode("utf-8", "surrogateescape").split()
-    command: Any = get_command(app)
+    command = _commands()
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         context = command.make_context("ops", words)
         while hasattr(command, "resolve_command"):
