@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ops_pipeline.domain.accounts import DayTradePolicy, Mode, Tier
+from ops_pipeline.domain.rules import POSITIONS_CEILING
 
 _SCALAR = re.compile(r"-?\d+(\.\d+)?|true|false")
 
@@ -96,7 +97,7 @@ class TierOptions(Options):
     contracts: int = Field(gt=0)
     at_risk_bp: int = Field(gt=0, le=10_000)
     premium_day_bp: int = Field(gt=0, le=10_000)
-    positions: int = Field(gt=0)
+    positions: int = Field(gt=0, le=POSITIONS_CEILING)
     day_loss_bp: int = Field(gt=0, le=10_000)
     confidence_day: float = Field(0.70, ge=0, le=1)
     confidence_swing: float = Field(0.55, ge=0, le=1)
@@ -238,10 +239,10 @@ class ExecutionOptions(Options):
 
 
 class RequestOptions(Options):
-    """Requests to the broker of one account (RELIABILITY 2.1 B3): its limit and the part we use."""
+    """Requests to the broker of one account (RELIABILITY 2.1 B3): its limit and the part that comes back."""
 
-    per_minute: int = Field(200, gt=0, le=200)
-    share_bp: int = Field(8_000, gt=0, le=10_000)
+    per_minute: int = Field(200, ge=10, le=200)
+    share_bp: int = Field(8_000, ge=1_000, le=9_000)
 
 
 class WatchlistOptions(Options):
@@ -284,7 +285,7 @@ class OverrideOptions(Options):
     contracts: int | None = Field(None, gt=0)
     at_risk_bp: int | None = Field(None, gt=0, le=10_000)
     premium_day_bp: int | None = Field(None, gt=0, le=10_000)
-    positions: int | None = Field(None, gt=0)
+    positions: int | None = Field(None, gt=0, le=POSITIONS_CEILING)
     day_loss_bp: int | None = Field(None, gt=0, le=10_000)
     confidence_day: float | None = Field(None, ge=0, le=1)
     confidence_swing: float | None = Field(None, ge=0, le=1)

@@ -267,7 +267,10 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
     if path is not None:
         if not path.is_file():
             raise ConfigurationError(f"configuration: expected a file, was {path}")
-        content = TomlConfigSettingsSource(Settings, toml_file=path)()
+        try:
+            content = TomlConfigSettingsSource(Settings, toml_file=path)()
+        except (ValueError, RecursionError) as error:
+            raise ConfigurationError(f"configuration {path}: expected TOML, was none: {error}") from None
     content = _merged(content, overrides)
     profile = os.environ.get("OPS__PROFILE") or content.get("profile", "default")
     if profile in _PROFILES:

@@ -11,6 +11,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 Read = Callable[[Any], Any]
 
 _PLAIN = frozenset({str, int, float, bool, NoneType})
+# What building a value from text that does not fit may raise, however deep it breaks.
+MISFITS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _FIELDS: dict[type, tuple[str, ...]] = {}
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
-from ops_pipeline.domain.codec import build, encode
+from ops_pipeline.domain.codec import MISFITS, build, encode
 from ops_pipeline.domain.controls import PersonsEvent
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.orders import BrokerStatus, Fill, GateResult, OrderIntent
@@ -388,13 +388,17 @@ def canonical(body: EventBody) -> str:
     return json.dumps(encode(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"expected a finite number, was {text}")
+
+
 def decode(kind: str, text: str) -> EventBody:
     """Read a body back; an unknown kind or a misfit raises ValueError that names it."""
     body_type = _KINDS.get(kind)
     if body_type is None:
         raise ValueError(f"event kind: expected one of {sorted(_KINDS)}, was {kind!r}")
     try:
-        body: EventBody = build(body_type, json.loads(text))
-    except (KeyError, TypeError, ValueError) as error:
+        body: EventBody = build(body_type, json.loads(text, parse_constant=_refuse_constant))
+    except MISFITS as error:
         raise ValueError(f"event {kind}: its body does not fit: {error}") from error
     return body

@@ -11,7 +11,7 @@ from ops_pipeline.domain.units import Occ, Usd4, to_decimal, to_usd4
 
 # Characters of a symbol after its root: yymmdd, the right, the strike.
 _TAIL = 15
-_OCC = re.compile(r"([A-Z]{1,5})([1-9]?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
+_OCC = re.compile(r"([A-Z]{1,5})([1-9]?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})", re.ASCII)
 
 
 class Right(IntEnum):

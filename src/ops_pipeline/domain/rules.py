@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from ops_pipeline.domain.units import Bp, Contracts, Usd4
 
+# Positions that one account's requests can get out within a minute (RELIABILITY G12); settings only tighten.
+POSITIONS_CEILING = 50
+
 
 class ExitRules(NamedTuple):
     """Exit thresholds of one strategy and account (RULEBOOK 3); `max_hold_sessions` 0: none."""
@@ -176,7 +179,7 @@ class ExecutionRules(NamedTuple):
 
 
 class RateRules(NamedTuple):
-    """The broker's limit of requests and the part of it (bp) we use; people need the rest."""
+    """The broker's limit of requests a minute; the part of it (bp) that comes back, the rest goes at once."""
 
     requests_per_minute: int
     share: Bp

@@ -1,7 +1,8 @@
 """Money, ratios and identifiers, and the arithmetic that keeps them exact. Pure."""
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, DecimalException
+from math import isfinite
 from typing import Any, NewType, TypeVar
 
 Usd4 = int
@@ -19,6 +20,8 @@ ONE_CENT: Usd4 = 100
 WHOLE_BP: Bp = 10_000
 # Products of price, quantity, multiplier and basis points stay below int64 up to here.
 MAX_PRICE: Usd4 = 1_000_000 * ONE_DOLLAR
+# An amount of more digits is a mistake, and would take long to write out.
+_MOST_DIGITS = 30
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,15 +38,19 @@ def to_usd4(value: Decimal | str | int) -> Usd4:
     """Convert dollars to Usd4 exactly; more than four decimals raise ValueError."""
     try:
         scaled = Decimal(value).scaleb(4)
-    except InvalidOperation:
+    except DecimalException:
         raise ValueError(f"amount: expected a decimal number of dollars, was {value!r}") from None
-    if not scaled.is_finite() or scaled != scaled.to_integral_value():
+    if not scaled.is_finite() or scaled.adjusted() > _MOST_DIGITS:
+        raise ValueError(f"amount: expected a number of dollars that can be, was {value!r}")
+    if scaled != scaled.to_integral_value():
         raise ValueError(f"amount: expected at most 4 decimals, was {value!r}")
     return int(scaled)
 
 
 def usd4_from_float(dollars: float) -> Usd4:
-    """Round recorded dollars (a float at the wire) to the nearest Usd4, half to even."""
+    """Round recorded dollars (a float at the wire) to the nearest Usd4, half to even; else ValueError."""
+    if not isfinite(dollars):
+        raise ValueError(f"amount: expected a finite number of dollars, was {dollars}")
     return int(Decimal(repr(dollars)).scaleb(4).to_integral_value())
 
 

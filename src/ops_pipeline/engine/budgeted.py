@@ -1,10 +1,10 @@
 """A broker whose requests are counted, so that a scan can never take the request an exit needs. Shell."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
-from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, Deferred, SubmitOutcome
+from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, Deferred, Rejected, SubmitOutcome
 from ops_pipeline.domain.rules import RateRules
 from ops_pipeline.domain.units import ClientOrderId
 from ops_pipeline.ports import Broker, BrokerUnavailable, Clock
@@ -17,6 +17,9 @@ from ops_pipeline.stages.execution.rate_budget import (
     retry_at,
     spent,
 )
+
+# Exits that go out together ask for the same positions; a list this young is not read again for the next.
+_YOUNG = timedelta(seconds=1)
 
 
 class RateBudget:
@@ -39,6 +42,10 @@ class RateBudget:
         self._bucket = left
         return None
 
+    def now(self) -> datetime:
+        """Give the instant."""
+        return self._clock.now()
+
     def retry_at(self, use: Use) -> datetime:
         """Give when a send for `use` that was refused is worth another try."""
         return retry_at(self._bucket, use, self._clock.now(), self._rules)
@@ -60,14 +67,19 @@ class BudgetedBroker:
         self._broker = broker
         self._budget = budget
         self._use = use
+        self._held: tuple[datetime, Sequence[BrokerPosition]] | None = None
 
     def account(self) -> BrokerAccount:
         self._spend(self._use)
         return self._broker.account()
 
     def positions(self) -> Sequence[BrokerPosition]:
+        if self._use is Use.EXIT and self._held is not None and self._budget.now() - self._held[0] < _YOUNG:
+            return self._held[1]
         self._spend(self._use)
-        return self._broker.positions()
+        rows = self._broker.positions()
+        self._held = (self._budget.now(), rows)
+        return rows
 
     def submit(self, order: Approved) -> SubmitOutcome:
         use = Use.ENTRY if order.intent.purpose.opens else Use.EXIT
@@ -76,9 +88,12 @@ class BudgetedBroker:
         outcome = self._broker.submit(order)
         if isinstance(outcome, Deferred):
             self._budget.exhausted(outcome.not_before)
+        elif isinstance(outcome, Rejected):
+            self._held = None
         return outcome
 
     def cancel(self, broker_order_id: str) -> None:
+        self._held = None
         self._spend(Use.CANCEL)
         self._broker.cancel(broker_order_id)
 

@@ -315,10 +315,12 @@ class Wiring:
         return replace(report, again_at=min(wishes, default=None))
 
     def _reconcile_is_due(self, now: datetime, account: AccountId) -> bool:
-        """Tell whether the broker is to be asked: at once while orders live, else at the idle pace."""
+        """Tell whether the broker is to be asked: at once while orders live or what is sold is not closed."""
         rules = self.parts.book.execution_rules()
         last = self.memory.reconciled.get(account)
-        if last is None or self.parts.recorded or self.parts.store.ledger(account).live_orders:
+        ledger = self.parts.store.ledger(account)
+        sold = any(not position.qty for position in ledger.open_positions)
+        if last is None or self.parts.recorded or ledger.live_orders or sold:
             return True
         return (now - last).total_seconds() >= rules.reconcile_idle_s
 

@@ -10,17 +10,33 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parser:
+    """Something that reads what others wrote.
+
+    `read` is a function of a module; `refuses` are the errors it names, `corpus` good payloads, `share` the
+    part of all payloads it gets.
+    """
+
+    name: str
+    read: Callable[[bytes], Any]
+    refuses: tuple[type[Exception], ...]
+    corpus: tuple[bytes, ...]
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """What a goal is measured with.
 
     `book` gives the numbers of the services, `workers` the processes to use at once, `say` takes a line
-    of progress, `command` starts this program in another process.
+    of progress, `command` starts this program in another process, `parsers` are those of its outer layer.
     """
 
     book: LabBook
     workers: int = 1
     say: Say = lambda _: None
     command: tuple[str, ...] = ()
+    parsers: tuple[Parser, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

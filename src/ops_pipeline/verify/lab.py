@@ -32,7 +32,6 @@ from ops_pipeline.verify.fuse import Crash, Fuse, fused_broker, fused_store
 from ops_pipeline.verify.heard import Heard
 from ops_pipeline.verify.inputs import Silence, features_of, interval_of, profile_of, signal_of
 from ops_pipeline.verify.judges import AT_EACH_STEP, AT_REST, Case, Judge, Violation, judge
-from ops_pipeline.verify.market import calendar
 from ops_pipeline.verify.oracle import Oracle
 from ops_pipeline.verify.rulings import BY_THE_RULEBOOK
 from ops_pipeline.verify.tap import Tap, tapped
@@ -119,6 +118,12 @@ class Lab:
         for store in (self.store, *self._left):
             store.close()
 
+    def restart(self) -> None:
+        """Let the process end and another one begin, over a connection of its own."""
+        self.store.close()
+        self.store = self.open_store(HOLDER)
+        self.start()
+
     def be_off(self, span: timedelta, why: str) -> None:
         """Let time pass in which no process of ours runs."""
         since = self.clock.now()
@@ -191,7 +196,7 @@ class Lab:
         """Run from the clock's instant to `end`, over every session between them."""
         pending = sorted(acts, key=lambda act: act.at)
         first = self.clock.now()
-        for session in calendar().between(first.date(), end.date()):
+        for session in self.terms.calendar.between(first.date(), end.date()):
             now: datetime | None = max(first, session.open_at)
             last = min(end, session.close_at + _AFTER_CLOSE)
             while now is not None and now <= last:
@@ -293,7 +298,7 @@ class Lab:
             holding,
             now=self.clock.now(),
             market=self.terms.market,
-            calendar=calendar(),
+            calendar=self.terms.calendar,
             store=self.store,
             broker=self.oracles[holding.account],
         )
@@ -319,7 +324,7 @@ class Lab:
     def features(self, ticker: str, interval: Interval = Interval.DAY) -> Session:
         """Store an underlying's features as of this instant; give the session."""
         now = self.clock.now()
-        session = calendar().session_at(now)
+        session = self.terms.calendar.session_at(now)
         if session is None:
             raise ValueError(f"features: expected an instant of a session, was {now}")
         self.store.add_features([features_of(ticker, interval, session, now)])
@@ -347,7 +352,9 @@ class Lab:
             last_equity=account.cash,
         )
         terms = self.terms
-        return Oracle(book, market=terms.market, calendar=calendar(), clock=self.clock, rules=terms.match)
+        return Oracle(
+            book, market=terms.market, calendar=self.terms.calendar, clock=self.clock, rules=terms.match
+        )
 
     def _parts(self, store: Store) -> Parts:
         terms, silence = self.terms, Silence()
@@ -358,7 +365,7 @@ class Lab:
             news=silence,
             model=silence,
             universe=build_universe({}),
-            calendar=calendar(),
+            calendar=self.terms.calendar,
             symbols=(),
             intervals=(Interval.MINUTE, Interval.DAY),
             profiles=tuple(profile_of(account) for account in terms.accounts),

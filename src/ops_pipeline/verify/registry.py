@@ -31,4 +31,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("determinism", "G9", "Seeds run twice, in surroundings that differ.", "determinism", "GOAL"),
     Entry("mutants", "G7", "The code broken on purpose, each time noticed.", "mutants", "GOAL"),
     Entry("audit", "G10", "A long ledger is replayed, and every tampering is named.", "audit", "GOAL"),
+    Entry("burst", "G12", "Fifty exits at once through a limited number of requests.", "burst", "GOAL"),
+    Entry("fuzz", "G8", "Wrong payloads for every parser.", "fuzz", "GOAL"),
+    Entry("soak", "G15", "A year of sessions, with what a year has.", "soak", "GOAL"),
 )

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, cast
 
+from ops_pipeline.adapters.calendar.sessions import SessionCalendar
 from ops_pipeline.adapters.simulator.matching import MatchRules
 from ops_pipeline.domain.rules import RateRules
 from ops_pipeline.domain.units import AccountId, Usd4
 from ops_pipeline.engine.rulebook import RuleBook
 from ops_pipeline.ports import Broker
-from ops_pipeline.verify.market import LabMarket
+from ops_pipeline.verify.market import LabMarket, calendar
 from ops_pipeline.verify.oracle import Oracle
 
 NOTHING_BY_CHANCE = MatchRules(seed=1, size_limit=True, passive_chance=0.0, partial_chance=0.0)
@@ -78,5 +79,6 @@ class Terms:
     market: LabMarket
     accounts: Sequence[LabAccount]
     start: datetime
+    calendar: SessionCalendar = field(default_factory=calendar)
     match: MatchRules = NOTHING_BY_CHANCE
     network: Network = field(default_factory=Direct)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import feedparser
 
 from ops_pipeline.adapters.feeds.plaintext import to_plain_text
+from ops_pipeline.domain.codec import MISFITS
 from ops_pipeline.domain.news import NewsItem, identify_news
 
 MAX_BYTES: Final = 256 * 1024
@@ -34,7 +35,10 @@ def parse_feed(content: bytes, *, source: str, seen_at: datetime) -> tuple[NewsI
     """
     refuse_unsafe(content)
     # A stream, never the bytes themselves: feedparser would open a file of that name.
-    parsed = feedparser.parse(BytesIO(content), sanitize_html=False, resolve_relative_uris=False)
+    try:
+        parsed = feedparser.parse(BytesIO(content), sanitize_html=False, resolve_relative_uris=False)
+    except (*MISFITS, AssertionError) as error:
+        raise FeedError(f"feed {source}: expected RSS or Atom, it cannot be read: {error!r}") from error
     if not parsed.get("version") and not parsed.entries:
         raise FeedError(f"feed {source}: expected RSS or Atom, found neither in {len(content)} bytes")
     items: dict[str, NewsItem] = {}
@@ -63,8 +67,12 @@ def clean_url(url: str) -> str | None:
         return None
     if parts.scheme.lower() not in {"http", "https"} or not host:
         return None
-    query = [(name, value) for name, value in parse_qsl(parts.query) if not _TRACKING.fullmatch(name)]
-    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, urlencode(query), ""))
+    try:
+        query = [(name, value) for name, value in parse_qsl(parts.query) if not _TRACKING.fullmatch(name)]
+        kept = urlencode(query)
+    except ValueError:  # too many fields, or half of a surrogate pair
+        return None
+    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, kept, ""))
 
 
 def _read_entry(entry: Mapping[str, Any], source: str, seen_at: datetime) -> NewsItem | None:

@@ -1,6 +1,7 @@
 """Reduces what a feed sends to plain text: no markup, no invisible or reordering characters. Pure."""
 
 import unicodedata
+from contextlib import suppress
 from html import unescape
 from html.parser import HTMLParser
 from typing import Final
@@ -37,8 +38,9 @@ class _TextOnly(HTMLParser):
 def to_plain_text(markup: str, *, limit: int) -> str:
     """Strip `markup` of tags, scripts, entities and invisible characters; at most `limit` characters."""
     parser = _TextOnly()
-    parser.feed(markup)
-    parser.close()
+    with suppress(AssertionError):  # a marked section that is none: what stands before it is kept
+        parser.feed(markup)
+        parser.close()
     # An escaped entity inside a feed (&amp;amp;) survives the first pass.
     text = unescape("".join(parser.parts))
     return remove_invisible(text)[:limit].rstrip()

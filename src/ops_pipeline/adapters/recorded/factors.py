@@ -28,12 +28,19 @@ def read_splits(
 
 
 def _splits(path: Path, calendar: Calendar, first: date, last: date) -> Iterator[Split]:
-    rows = [_row(path, number, line) for number, line in enumerate(path.read_text().splitlines(), 1) if line]
+    rows = [_row(path, number, line) for number, line in enumerate(_lines(path), 1) if line]
     for (day, factor), (_, following) in pairwise(rows):
         ratio = (following / factor).limit_denominator(_LARGEST)
         if ratio != 1 and first <= day < last:
             session = calendar.following(day).date
             yield Split(ticker=path.stem.upper(), session=session, new=ratio.numerator, old=ratio.denominator)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except ValueError as error:
+        raise MissingDataError(f"recorded data: {path}: expected text, was {error}") from error
 
 
 def _row(path: Path, number: int, line: str) -> tuple[date, Fraction]:

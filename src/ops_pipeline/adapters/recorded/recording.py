@@ -1,5 +1,7 @@
 """A recorded market as MarketData and NewsSource: each answer is what stood in the files by then. Shell."""
 
+import zipfile
+import zlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +19,7 @@ from ops_pipeline.adapters.recorded.headlines import read_news
 from ops_pipeline.adapters.recorded.ivseries import quoted_ivs, thirty_day_ivs
 from ops_pipeline.adapters.recorded.lean import read_zips
 from ops_pipeline.adapters.recorded.snapshots import Snapshot, Snapshots, Wanted, build_snapshots, root_of
+from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.instruments import Right, Split, parse_occ
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, OptionQuote, SpotQuote
 from ops_pipeline.domain.news import NewsItem
@@ -27,6 +30,8 @@ from ops_pipeline.ports import Calendar
 _IV_SOURCE = "chains"
 _INDEX = "^VIX"
 _NEWS_BEFORE = timedelta(days=7)
+# A file that shows the right columns and then holds something else, or is damaged behind its head.
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, zipfile.BadZipFile, zlib.error)
 _DAYS_BEFORE = timedelta(days=500)
 _IVS_BEFORE = timedelta(days=366)
 
@@ -188,6 +193,21 @@ def open_recording(
 
     Files are known by their columns alone. An unreadable table raises MissingDataError.
     """
+    try:
+        return _opened(directories, calendar=calendar, symbols=symbols, first=first, last=last)
+    except _UNREADABLE as error:
+        where = ", ".join(map(str, directories))
+        raise MissingDataError(f"recorded data in {where}: a table does not fit: {error}") from error
+
+
+def _opened(
+    directories: Sequence[Path],
+    *,
+    calendar: Calendar,
+    symbols: Sequence[str] | None,
+    first: date,
+    last: date,
+) -> Recording:
     found = discover(directories)
     tables = dict(found.tables)
     lean = read_zips(found.zips, symbols=symbols, first=first, last=last, calendar=calendar)

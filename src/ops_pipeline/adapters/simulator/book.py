@@ -3,8 +3,10 @@
 import json
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from ops_pipeline.domain.codec import build, encode
+from ops_pipeline.domain.codec import MISFITS, build, encode
+from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.orders import Activity, BrokerOrder
 from ops_pipeline.domain.units import Usd4
 
@@ -59,8 +61,14 @@ def to_json(book: Book) -> str:
 
 
 def from_json(text: str) -> Book:
-    """Read a book back."""
-    plain = json.loads(text)
+    """Read a book back; MissingDataError where the text is none."""
+    try:
+        return _book_of(json.loads(text))
+    except MISFITS as error:
+        raise MissingDataError(f"broker's book: expected one that was written here: {error!r}") from error
+
+
+def _book_of(plain: dict[str, Any]) -> Book:
     book = Book(
         number=plain["number"],
         cash=plain["cash"],

@@ -16,7 +16,7 @@ def parse_url(text: str) -> URL:
     """Read a database URL; anything but SQLite and PostgreSQL raises ConfigurationError."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError("database URL: expected sqlite:///file or postgresql://...") from None
     name = url.get_backend_name()
     if name not in ("sqlite", "postgresql"):

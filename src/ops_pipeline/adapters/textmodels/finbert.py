@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from ops_pipeline.domain.codec import MISFITS
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.news import TextScore
 from ops_pipeline.domain.units import round_event_float
@@ -97,7 +98,7 @@ def read_labels(config: Path) -> dict[str, int]:
     try:
         named = json.loads(config.read_text(encoding="utf-8"))["id2label"]
         labels = {str(label).lower(): int(index) for index, label in named.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except MISFITS:
         labels = {}
     if sorted(labels) != ["negative", "neutral", "positive"] or sorted(labels.values()) != [0, 1, 2]:
         raise MissingDataError(

@@ -111,10 +111,11 @@ def _run(goal: "Goal", size: int, *, case: str | None, trace: bool, workers: int
 
 
 def _bench(workers: int) -> "Bench":
+    from ops_pipeline.app.fuzzed import PARSERS
     from ops_pipeline.app.settings import Settings
     from ops_pipeline.verify.goals import Bench
 
-    return Bench(book=Settings(), workers=workers, say=_say, command=_COMMAND)
+    return Bench(book=Settings(), workers=workers, say=_say, command=_COMMAND, parsers=PARSERS)
 
 
 def _say(line: str) -> None:

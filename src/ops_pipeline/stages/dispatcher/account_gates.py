@@ -5,6 +5,7 @@ from datetime import timedelta
 from ops_pipeline.domain.accounts import ControlLevel, DayTradePolicy, Mode
 from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.orders import GateResult
+from ops_pipeline.domain.rules import POSITIONS_CEILING
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import ONE_DOLLAR, format_usd
 from ops_pipeline.stages.dispatcher.context import GateCase
@@ -93,12 +94,12 @@ def no_duplicate(case: GateCase) -> GateResult:
 
 
 def position_count(case: GateCase) -> GateResult:
-    """Pass while positions and working entries together are fewer than the tier allows."""
+    """Pass while positions and working entries together are fewer than the tier and the ceiling allow."""
     book = case.account.book
-    limit = f"< {case.rules.tier.positions}"
+    most = min(case.rules.tier.positions, POSITIONS_CEILING)
     if book is None:
-        return GateResult("positions", False, UNKNOWN, limit)
-    return GateResult("positions", book.slots < case.rules.tier.positions, str(book.slots), limit)
+        return GateResult("positions", False, UNKNOWN, f"< {most}")
+    return GateResult("positions", book.slots < most, str(book.slots), f"< {most}")
 
 
 def day_loss(case: GateCase) -> GateResult:

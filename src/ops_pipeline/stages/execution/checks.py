@@ -19,7 +19,7 @@ from ops_pipeline.domain.orders import (
     Side,
     most_allowed,
 )
-from ops_pipeline.domain.rules import ExecutionRules
+from ops_pipeline.domain.rules import POSITIONS_CEILING, ExecutionRules
 from ops_pipeline.domain.units import Occ, format_usd
 from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit, order_id
 
@@ -197,6 +197,13 @@ def _ceiling(case: Case) -> GateResult:
     return GateResult("ceiling", passed, f"{intent.qty} contracts, {premium}", limit)
 
 
+def _managed(case: Case) -> GateResult:
+    """Refuse a position more than can be got out at once (RELIABILITY G12); a roll changes no count."""
+    others = sum(position.id != case.intent.position_id for position in case.ledger.open_positions)
+    passed = others < POSITIONS_CEILING or case.intent.purpose is not Purpose.ENTRY
+    return GateResult("managed", passed, str(others), f"< {POSITIONS_CEILING} open positions")
+
+
 def _look_alike(case: Case) -> GateResult:
     twins = [order.id for order in look_alikes(case.intent, case.ledger, case.now)]
     return GateResult(LOOK_ALIKE, not twins, ",".join(twins) or "none", "none within 60 s")
@@ -298,6 +305,7 @@ ENTRIES: tuple[tuple[str, Check], ...] = (
     ("standard", _standard),
     ("collar", _collar),
     ("ceiling", _ceiling),
+    ("managed", _managed),
     (LOOK_ALIKE, _look_alike),
     ("rate", _rate),
     ("symbol_rate", _symbol_rate),

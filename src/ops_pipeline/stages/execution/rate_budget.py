@@ -36,14 +36,14 @@ class Bucket(NamedTuple):
 
 
 def full(now: datetime, rules: RateRules) -> Bucket:
-    """Give the bucket of a process that has asked nothing for a minute."""
-    return Bucket(_capacity(rules) * _REQUEST, now)
+    """Give the bucket of a process that has asked nothing for a while."""
+    return Bucket(_burst(rules) * _REQUEST, now)
 
 
 def refilled(bucket: Bucket, now: datetime, rules: RateRules) -> Bucket:
     """Give the bucket at `now`; a clock that goes back adds nothing."""
     elapsed_us = max(0, (now - bucket.at) // timedelta(microseconds=1))
-    left = min(_capacity(rules) * _REQUEST, bucket.left + elapsed_us * _capacity(rules))
+    left = min(_burst(rules) * _REQUEST, bucket.left + elapsed_us * _pace(rules))
     return Bucket(left, max(now, bucket.at))
 
 
@@ -59,7 +59,7 @@ def ready_at(bucket: Bucket, use: Use, now: datetime, rules: RateRules) -> datet
     """Give when a request for `use` is possible at the latest, if nobody else asks meanwhile."""
     current = refilled(bucket, now, rules)
     missing = max(0, _reserve(use, rules) + _REQUEST - current.left)
-    return current.at + timedelta(microseconds=-(-missing // _capacity(rules)))
+    return current.at + timedelta(microseconds=-(-missing // _pace(rules)))
 
 
 def retry_at(bucket: Bucket, use: Use, now: datetime, rules: RateRules) -> datetime:
@@ -68,7 +68,7 @@ def retry_at(bucket: Bucket, use: Use, now: datetime, rules: RateRules) -> datet
     An exit needs no reserve that a look could take from it, so it is tried as soon as it is possible.
     """
     ready = ready_at(bucket, use, now, rules)
-    look = timedelta(0) if use is Use.EXIT else timedelta(microseconds=_LOOK * _REQUEST // _capacity(rules))
+    look = timedelta(0) if use is Use.EXIT else timedelta(microseconds=_LOOK * _REQUEST // _pace(rules))
     return ready + look
 
 
@@ -77,9 +77,15 @@ def emptied(bucket: Bucket, until: datetime) -> Bucket:
     return Bucket(0, max(bucket.at, until))
 
 
-def _capacity(rules: RateRules) -> int:
+def _pace(rules: RateRules) -> int:
+    """Give the requests that come back in a minute."""
     return max(1, rules.requests_per_minute * rules.share // 10_000)
 
 
+def _burst(rules: RateRules) -> int:
+    """Give the requests possible at once: with a minute's refill they are the broker's limit, never more."""
+    return max(1, rules.requests_per_minute - _pace(rules))
+
+
 def _reserve(use: Use, rules: RateRules) -> int:
-    return _capacity(rules) * _REQUEST * _LEFT_TO_OTHERS[use] // 10_000
+    return _burst(rules) * _REQUEST * _LEFT_TO_OTHERS[use] // 10_000

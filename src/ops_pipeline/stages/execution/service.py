@@ -9,7 +9,7 @@ from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust_of
-from ops_pipeline.domain.orders import Approved, Order, OrderIntent, OrderState
+from ops_pipeline.domain.orders import Approved, Deferred, Order, OrderIntent, OrderState
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
 from ops_pipeline.domain.units import AccountId, Usd4
@@ -113,16 +113,22 @@ def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts, *, failed: b
 
 
 def _resend_exits(now: datetime, desk: Desk) -> int:
-    """Send the exits again that are known not to be at the broker: that waits for no read."""
+    """Send the exits again that are known not to be at the broker: that waits for no read.
+
+    Oldest first, which is riskiest first; where one gets no request, those behind it would get none either.
+    """
     due = [
         order
         for order in desk.store.ledger(desk.account).live_orders
         if not order.intent.purpose.opens
         and lifecycle.upkeep(order, now=now, rules=desk.rules) is lifecycle.Upkeep.RESEND
     ]
+    sent = 0
     for order in due:
-        post(lifecycle.approve_resend(order), desk=desk, now=now)
-    return len(due)
+        if isinstance(post(lifecycle.approve_resend(order), desk=desk, now=now), Deferred):
+            break
+        sent += 1
+    return sent
 
 
 def _cancel_forbidden(now: datetime, desk: Desk) -> None:
@@ -190,11 +196,11 @@ def _just_asked(order: Order, now: datetime, desk: Desk) -> bool:
 def _keep_up(now: datetime, ports: ExecutionPorts) -> int:
     """Carry every live order on; entries cancelled for their next limit go on at once where they can."""
     desk = ports.desk
-    sent = 0
+    sent = _resend_exits(now, desk)
     cancelled = False
     for order in desk.store.ledger(desk.account).live_orders:
         match lifecycle.upkeep(order, now=now, rules=desk.rules):
-            case lifecycle.Upkeep.RESEND:
+            case lifecycle.Upkeep.RESEND if order.intent.purpose.opens:
                 post(lifecycle.approve_resend(order), desk=desk, now=now)
                 sent += 1
             case lifecycle.Upkeep.CANCEL:

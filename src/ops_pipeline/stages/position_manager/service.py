@@ -22,7 +22,7 @@ from ops_pipeline.stages.position_manager.exit_orders import Exit, reason_of, wo
 from ops_pipeline.stages.position_manager.held import await_splits
 from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory
 from ops_pipeline.stages.position_manager.next_look import BLOCKED, next_look
-from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, escalated, sample_of
+from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, escalated, sample_of, urgency
 
 _SAMPLE_S = 60
 _IDLE = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
@@ -81,7 +81,7 @@ class Outcome:
 
 
 def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepReport:
-    """Read marks, judge every rule, pick one action a position, carry it out; then raise alerts."""
+    """Read marks, judge every rule, pick one action a position, do the riskiest first; then raise alerts."""
     session = ports.calendar.session_at(now)
     report = _manage(now, session, ports, rules)
     if session is not None:
@@ -118,12 +118,18 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
     # gather
     ready, failed = await_splits(held, unbooked=lambda position: _unbooked_splits(position, session, ports))
     quotes = ports.market.quotes([position.contract.occ for position in ready], now=now)
+    seen: list[Watched] = []
+    for position in ready:
+        try:
+            seen.append(watch(position, quotes, now=now, session=session, ports=ports, rules=rules))
+        except ValueError as error:
+            failed.append(Failed(item=position.id, error=str(error)))
     sent = 0
     samples: list[PositionMark] = []
     again: list[datetime | None] = []
-    for position in ready:
+    for watched in sorted(seen, key=urgency):
+        position = watched.position
         try:
-            watched = watch(position, quotes, now=now, session=session, ports=ports, rules=rules)
             samples += _sample(watched, now, ports)
             outcome = _apply(watched, now=now, session=session, ports=ports, rules=rules)
             sent += outcome.sent

@@ -12,6 +12,9 @@ from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionK
 from ops_pipeline.stages.position_manager.marks import MarkRead
 from ops_pipeline.stages.position_manager.triggers import Trigger
 
+# Behind every rank of exit.
+_NO_EXIT = 99
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
@@ -23,6 +26,19 @@ class Watched:
     held: Held
     triggers: tuple[Trigger, ...]
     action: ExitAction
+
+
+def urgency(watched: Watched) -> tuple[int, int]:
+    """Order positions by what is done for them first: the first rank of exit, then most money at stake.
+
+    At stake is what is held at its mark, at its cost where it has none.
+    """
+    decision, position = watched.action.decision, watched.position
+    if decision is None:
+        return (_NO_EXIT, 0)
+    mark = watched.read.marks.mark
+    worth = mark * position.qty * position.contract.multiplier if mark >= 0 else position.basis
+    return (decision.rank, -worth)
 
 
 def sample_of(watched: Watched, now: datetime) -> PositionMark:
