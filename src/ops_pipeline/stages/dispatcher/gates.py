@@ -6,6 +6,7 @@ The only module that builds Approved for orders that add risk.
 from collections.abc import Callable
 
 from ops_pipeline.domain.orders import Approved, GateResult, Refused, Verdict
+from ops_pipeline.domain.units import SignalId
 from ops_pipeline.stages.dispatcher import account_gates, market_gates, risk_gates
 from ops_pipeline.stages.dispatcher.context import (
     AccountView,
@@ -13,6 +14,7 @@ from ops_pipeline.stages.dispatcher.context import (
     DispatchRules,
     GateCase,
     GateContext,
+    MarketView,
 )
 from ops_pipeline.stages.dispatcher.contract_gates import contract_gates
 from ops_pipeline.stages.dispatcher.sizing import SIZE
@@ -87,6 +89,7 @@ class Bench:
     """The gates before one account and its rules; what no candidate can change they judge once.
 
     It answers for the very values it was made for: before any other account or rules every gate runs.
+    What the gates that need no contract said of a signal is kept for its verdict.
     """
 
     def __init__(self, account: AccountView, rules: DispatchRules) -> None:
@@ -94,16 +97,31 @@ class Bench:
         self._account = account
         self._rules = rules
         self._known: dict[Gate, GateResult] = {}
+        self._entries: dict[SignalId, tuple[MarketView, tuple[GateResult, ...]]] = {}
+
+    def entry_results(self, case: GateCase) -> tuple[GateResult, ...]:
+        """Give what the gates that need no contract say; asked again of a signal without an offer."""
+        signal = case.candidate.signal
+        if signal is None or case.candidate.offer is not None or not self._serves(case):
+            return tuple([self.result(gate, case) for gate in ENTRY_GATES])
+        known = self._entries.get(signal.id)
+        if known is None or known[0] is not case.market:
+            found = tuple([self.result(gate, case) for gate in ENTRY_GATES])
+            known = self._entries[signal.id] = (case.market, found)
+        return known[1]
 
     def result(self, gate: Gate, case: GateCase) -> GateResult:
         """Give what a gate says of a case."""
         alone = gate in _OF_ACCOUNT or (case.candidate.offer is None and gate in _OF_ACCOUNT_WITHOUT_OFFER)
-        if not alone or case.account is not self._account or case.rules is not self._rules:
+        if not alone or not self._serves(case):
             return _answer(gate, case)
         known = self._known.get(gate)
         if known is None:
             known = self._known[gate] = _answer(gate, case)
         return known
+
+    def _serves(self, case: GateCase) -> bool:
+        return case.account is self._account and case.rules is self._rules
 
 
 def _answer(gate: Gate, case: GateCase) -> GateResult:
@@ -124,11 +142,11 @@ def evaluate(
     that bound. Nothing is skipped: what cannot be judged fails. `bench` serves several candidates.
     """
     case = GateCase(candidate, context.account, context.market, rules)
-    ask = (bench or Bench(context.account, rules)).result
+    bench = bench or Bench(context.account, rules)
     results = (
-        *[ask(gate, case) for gate in ENTRY_GATES],
+        *bench.entry_results(case),
         *candidate.planned,
-        *[ask(gate, case) for gate in OFFER_GATES],
+        *[bench.result(gate, case) for gate in OFFER_GATES],
         *contract_gates(case),
     )
     return _verdict(candidate, results)
@@ -139,8 +157,8 @@ def blocked_before_offer(
 ) -> bool:
     """Tell whether a gate that needs no contract already refuses, so that no chain need be asked for."""
     case = GateCase(candidate, context.account, context.market, rules)
-    ask = (bench or Bench(context.account, rules)).result
-    return not all(ask(gate, case).passed for gate in ENTRY_GATES)
+    bench = bench or Bench(context.account, rules)
+    return not all(result.passed for result in bench.entry_results(case))
 
 
 def evaluate_roll(candidate: Candidate, context: GateContext, rules: DispatchRules) -> Verdict:

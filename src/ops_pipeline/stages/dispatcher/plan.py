@@ -1,5 +1,6 @@
 """Turns signals into candidates and verdicts, one account at a time, best signal first. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -78,13 +79,15 @@ def decide_entries(
     *,
     scope: OrderScope,
     generations: Mapping[SignalId, int],
+    bench: Bench | None = None,
 ) -> tuple[Decision, ...]:
     """Judge an account's signals in order; each sees the reservations of those approved before it.
 
-    `generations` numbers the next order of a signal; 1 where it has had none.
+    `generations` numbers the next order of a signal; 1 where it has had none. `bench` has looked at
+    the signals before `account` already.
     """
     decisions: list[Decision] = []
-    bench = Bench(account, rules)
+    bench = bench or Bench(account, rules)
     for signal in order_signals(signals):
         context = GateContext(account=account, market=markets[signal.id])
         candidate, choice = plan_entry(
@@ -251,10 +254,8 @@ def _cheapest(choice: ContractChoice) -> Usd4 | None:
 
 
 def _rejections_by_filter(choice: ContractChoice) -> Sequence[tuple[str, int]]:
-    counts: dict[Filter, int] = {}
-    for row in choice.rejected:
-        counts[row.filter] = counts.get(row.filter, 0) + 1
-    return [(code.name.lower(), counts[code]) for code in Filter if code in counts]
+    counts = Counter(row.filter for row in choice.rejected)
+    return [(code.name.lower(), counts[code]) for code in sorted(counts)]
 
 
 def _choice_numbers(choice: ContractChoice, size: Size | None) -> tuple[tuple[str, float], ...]:

@@ -132,6 +132,7 @@ def judge(now: datetime, session: Session, ports: DispatcherPorts, rules: Dispat
         rules,
         scope=OrderScope(ports.desk.store.database_id, logical_account(ledger.broker, ledger.number)),
         generations={s.id: ledger.next_generation(Purpose.ENTRY, s.id) for s in signals},
+        bench=bench,
     )
     return Judged(decisions=decisions, markets=markets)
 

@@ -24,7 +24,7 @@ from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory
 from ops_pipeline.stages.position_manager.next_look import BLOCKED, next_look
 from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, escalated, sample_of, urgency
 
-_SAMPLE_S = 60
+_MINUTE = timedelta(minutes=1)
 _IDLE = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
 
 
@@ -280,9 +280,10 @@ def _standing(
 
 
 def _sample(watched: Watched, now: datetime, ports: ManagerPorts) -> list[PositionMark]:
+    """Sample once in each minute of the clock, so that an account's positions share their commits."""
     position = watched.position
     last = ports.sampled.get(position.id)
-    if last is not None and (now - last).total_seconds() < _SAMPLE_S:
+    if last is not None and now - last < _MINUTE and now.minute == last.minute:
         return []
     ports.sampled[position.id] = now
     return [sample_of(watched, now)]
