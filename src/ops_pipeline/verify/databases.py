@@ -11,13 +11,16 @@ from ops_pipeline.verify.market import at
 
 DATABASE_ID = "ab12" * 8
 HOLDER = "lab"
+FILE = "lab.sqlite"
+
+Opener = Callable[[Path, str, Callable[[], datetime]], SqlStore]
 
 
 def open_database(folder: Path, holder: str, clock: Callable[[], datetime]) -> SqlStore:
     """Open the folder's database over a connection of its own; one that is not there is made."""
-    file = folder / "lab.sqlite"
+    file = folder / FILE
     if not file.exists():
-        file.write_bytes(_empty_database())
+        file.write_bytes(empty_database())
     return _open(file, holder, clock)
 
 
@@ -26,7 +29,7 @@ def _open(file: Path, holder: str, clock: Callable[[], datetime]) -> SqlStore:
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """Give a migrated database; copying it spares every laboratory the migrations."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "empty.sqlite"

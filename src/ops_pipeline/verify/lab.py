@@ -25,7 +25,7 @@ from ops_pipeline.engine.tick import Engine
 from ops_pipeline.engine.wiring import Wiring
 from ops_pipeline.ports import Broker, BrokerUnavailable, Store
 from ops_pipeline.stages.classifier.tickers import build_universe
-from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, open_database
+from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, Opener, open_database
 from ops_pipeline.verify.fuse import Crash, Fuse, fused_broker, fused_store
 from ops_pipeline.verify.inputs import Silence, features_of, interval_of, profile_of, signal_of
 from ops_pipeline.verify.judges import AT_EACH_STEP, AT_REST, Case, Judge, Violation, judge
@@ -73,6 +73,7 @@ class Lab:
     fuse: Fuse = field(default_factory=Fuse)
     before_step: Callable[["Lab"], None] = lambda _: None
     restart_after: Callable[[], timedelta] = lambda: timedelta(0)
+    opener: Opener = open_database
     clock: SimulatedClock = field(init=False)
     oracles: dict[AccountId, Oracle] = field(init=False)
     brokers: dict[AccountId, Broker] = field(init=False)
@@ -288,7 +289,7 @@ class Lab:
 
     def open_store(self, holder: str) -> SqlStore:
         """Open the laboratory's database over a connection of its own."""
-        return open_database(self.folder, holder, self.clock.now)
+        return self.opener(self.folder, holder, self.clock.now)
 
     def _renewed(self, store: SqlStore) -> SqlStore:
         """Give a store that remembers nothing, over the same connection: what a new process opens."""

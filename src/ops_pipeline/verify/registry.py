@@ -26,5 +26,6 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("crash", "G1", "The process dies at every point around its effects.", "crash", "SINGLE"),
     Entry("crash-double", "G2", "The process dies again while it recovers.", "crash", "DOUBLE"),
     Entry("dst", "G3", "Faults of every kind by seed, judged by an all-seeing broker.", "dst", "GOAL"),
+    Entry("powerloss", "G5", "The power fails at every unflushed write.", "powerloss", "GOAL"),
     Entry("audit", "G10", "A long ledger is replayed, and every tampering is named.", "audit", "GOAL"),
 )

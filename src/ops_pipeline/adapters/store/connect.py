@@ -65,12 +65,20 @@ def _open_sqlite(url: URL, *, durable: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise MissingDataError(f"database {name}: {error}") from None
-    # Text is kept apart from numbers by STRICT tables, references by foreign_keys.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+    for pragma in pragmas(durable=durable):
+        connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def pragmas(*, durable: bool) -> tuple[str, ...]:
+    """Give what a SQLite writer sets before anything else."""
+    # Text is kept apart from numbers by STRICT tables, references by foreign_keys.
+    return (
+        "journal_mode = WAL",
+        f"synchronous = {'FULL' if durable else 'OFF'}",
+        "foreign_keys = ON",
+        f"busy_timeout = {int(_BUSY_S * 1000)}",
+    )
 
 
 def _open_postgresql(url: URL) -> Any:
