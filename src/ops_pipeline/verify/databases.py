@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store
 from ops_pipeline.verify.market import at
 
@@ -25,7 +26,14 @@ def open_database(folder: Path, holder: str, clock: Callable[[], datetime]) -> S
 
 
 def _open(file: Path, holder: str, clock: Callable[[], datetime]) -> SqlStore:
-    return open_store(f"sqlite:///{file}", durable=False, database_id=DATABASE_ID, holder=holder, clock=clock)
+    return open_store(
+        f"sqlite:///{file}",
+        durable=False,
+        database_id=DATABASE_ID,
+        holder=holder,
+        clock=clock,
+        emergency=Emergency(file.parent),
+    )
 
 
 @cache

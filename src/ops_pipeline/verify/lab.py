@@ -294,7 +294,9 @@ class Lab:
     def _renewed(self, store: SqlStore) -> SqlStore:
         """Give a store that remembers nothing, over the same connection: what a new process opens."""
         leases = Leases(store.database, holder=HOLDER, build_hash="", clock=self.clock.now)
-        return SqlStore(store.database, leases)
+        fresh = SqlStore(store.database, leases, emergency=store.emergency)
+        fresh.import_journal()
+        return fresh
 
     def _oracle(self, account: LabAccount) -> Oracle:
         book = Book(

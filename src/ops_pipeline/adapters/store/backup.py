@@ -17,7 +17,12 @@ from ops_pipeline.adapters.store.database import Database
 from ops_pipeline.adapters.store.migrate import migrate, require_newest, revision_of
 from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.adapters.store.writer_lock import take_lock
-from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
+from ops_pipeline.domain.errors import (
+    ConfigurationError,
+    LedgerError,
+    MissingDataError,
+    StoreUnavailableError,
+)
 
 _BATCH = 5_000
 _TABLES = stage_schema.NEWS_ITEMS.metadata.sorted_tables
@@ -128,7 +133,7 @@ def _checked(file: Path, name: Path) -> Copied:
                 raise LedgerError(f"backup {name}: does not verify: {findings[0]}")
             rows = sum(copy.rows(select(func.count()).select_from(t))[0][0] for t in _TABLES)
             return Copied(to=str(name), rows=rows, heads=_heads(copy))
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, StoreUnavailableError) as error:
         raise LedgerError(f"backup {name}: expected a SQLite database: {error}") from None
 
 

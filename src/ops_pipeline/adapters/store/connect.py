@@ -9,7 +9,8 @@ from sqlalchemy.exc import ArgumentError
 
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 
-_BUSY_S = 5.0
+# How long a write waits for another connection's.
+BUSY_S = 5.0
 
 
 def parse_url(text: str) -> URL:
@@ -49,7 +50,7 @@ def open_reader(url: URL) -> Any:
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro",
         uri=True,
-        timeout=_BUSY_S,
+        timeout=BUSY_S,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -62,7 +63,7 @@ def _open_sqlite(url: URL, *, durable: bool) -> sqlite3.Connection:
     if name != ":memory:" and not Path(name).parent.is_dir():
         raise MissingDataError(f"database: expected a folder at {Path(name).parent}, found none")
     try:
-        connection = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(name, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise MissingDataError(f"database {name}: {error}") from None
     for pragma in pragmas(durable=durable):
@@ -77,7 +78,7 @@ def pragmas(*, durable: bool) -> tuple[str, ...]:
         "journal_mode = WAL",
         f"synchronous = {'FULL' if durable else 'OFF'}",
         "foreign_keys = ON",
-        f"busy_timeout = {int(_BUSY_S * 1000)}",
+        f"busy_timeout = {int(BUSY_S * 1000)}",
     )
 
 

@@ -1,7 +1,9 @@
 """Appends events to an account's chain and keeps its fold at hand. Shell."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -9,14 +11,17 @@ from sqlalchemy import bindparam, select
 from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Database, Row
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.lease import Leases
 from ops_pipeline.adapters.store.projections import changes_of, position_of, write_changes
 from ops_pipeline.adapters.store.rows import TRADE, instant, micros
 from ops_pipeline.domain import events as e
-from ops_pipeline.domain.errors import LedgerError
+from ops_pipeline.domain.errors import LedgerError, StoreUnavailableError
 from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.positions import Trade
 from ops_pipeline.domain.units import AccountId
+
+Link = tuple[e.Event, str]
 
 _EVERYTHING = 1 << 62
 _E = s.EVENT.c
@@ -37,6 +42,11 @@ _ABOUT = (
     .order_by(_E.seq)
     .limit(bindparam("most", type_=NUMBER))
 )
+_HASHES = select(_E.seq, _E.hash).where(
+    _E.account == bindparam("of_account"),
+    _E.seq >= bindparam("first", type_=NUMBER),
+    _E.seq <= bindparam("last", type_=NUMBER),
+)
 _T = s.TRADES.c
 _TRADES = (
     select(s.TRADES)
@@ -48,53 +58,155 @@ _ACCOUNTS = select(s.ACCOUNTS.c.account).order_by(s.ACCOUNTS.c.account)
 
 
 class LedgerSlice:
-    """The event chains and their folds; a fold is kept and trusted while its head is the newest."""
+    """The event chains and their folds; a fold is kept and trusted while its head is the newest.
 
-    def __init__(self, database: Database, leases: Leases | None) -> None:
+    While the database takes no write, events that add no risk go on in the emergency journal: they are
+    folded, kept as the chain's tail, and stored with the next events that the database takes.
+    """
+
+    def __init__(self, database: Database, leases: Leases | None, emergency: Emergency | None = None) -> None:
         self._database = database
         self._leases = leases
+        self._emergency = emergency
         self._folds: dict[AccountId, tuple[object, Ledger]] = {}
+        self._tails: dict[AccountId, list[Link]] = {}
+        self._storing: set[AccountId] = set()
+        database.on_end.append(self._ended)
 
     def accounts(self) -> tuple[AccountId, ...]:
         """Give the accounts that have a chain, by name."""
         return tuple(AccountId(name) for (name,) in self._database.rows(_ACCOUNTS))
 
     def ledger(self, account: AccountId) -> Ledger:
-        """Give the account's fold at its newest event."""
-        token = self._database.freshness()
+        """Give the account's fold at its newest event, in the journal or stored."""
         kept = self._folds.get(account)
-        if kept is not None and kept[0] == token:
+        if kept is not None and account in self._tails:
             return kept[1]
-        ledger = self._refreshed(account, kept[1] if kept is not None else None)
+        try:
+            token = self._database.freshness()
+            if kept is not None and kept[0] == token:
+                return kept[1]
+            ledger = self._refreshed(account, kept[1] if kept is not None else None)
+        except StoreUnavailableError:
+            if kept is None or self._leases is None:
+                raise
+            return kept[1]  # nobody else writes: the lease is ours
         self._folds[account] = (token, ledger)
         return ledger
 
     def commit(self, account: AccountId, bodies: Sequence[e.EventBody], *, at: datetime) -> Ledger:
-        """Append, chain and apply `bodies` in one transaction."""
+        """Append, chain and apply `bodies` in one transaction; in an emergency, in the journal."""
         if not bodies:
             return self.ledger(account)
-        database = self._database
+        self._writers().epoch(account)  # without a lease nothing goes on, not even in the journal
         try:
-            self._writers().epoch(account)
-            with database.transaction():
-                database.begin()
-                before = self.ledger(account)
-                events, texts = link(before, bodies, at)
-                after = self._folded_on(before, events)
-                self._writers().check(account)
-                database.insert(s.EVENT, [_row(*pair, after) for pair in zip(events, texts, strict=True)])
-                write_changes(database, changes_of(after, events))
-        except database.integrity_error as error:
+            after = self._stored(account, bodies, at)
+        except self._database.integrity_error as error:
             raise LedgerError(f"account {account}: the database refused the events: {error}") from error
-        self._folds[account] = (database.freshness(), after)
+        except StoreUnavailableError as trouble:
+            if self._emergency is None:
+                raise
+            return self._journaled(account, bodies, at, self._emergency, trouble)
+        self._folds[account] = (self._database.freshness(), after)
         return after
+
+    @property
+    def has_tail(self) -> bool:
+        """Tell whether a chain goes on in the journal."""
+        return bool(self._tails)
+
+    def import_journal(self) -> int:
+        """Store what an emergency journal holds beyond the database; give the events. Repeating is harmless.
+
+        Events that do not continue their chain raise LedgerError and stay where they are.
+        """
+        if self._emergency is None:
+            return 0
+        rows = self._emergency.read()
+        for account in dict.fromkeys(AccountId(row["account"]) for row in rows):
+            ledger = self.ledger(account)
+            own = [row for row in rows if row["account"] == account]
+            links = journaled_links(own, ledger, self._hashes(account, own), self._emergency.journal)
+            if links:
+                self._tails[account] = links
+                self._folds[account] = (None, apply_all(ledger, [event for event, _ in links]))
+        imported = sum(map(len, self._tails.values()))
+        for account in tuple(self._tails):
+            with self._database.transaction():
+                self._database.begin()
+                self._write(account, (), self._folds[account][1])
+        if not self._tails:
+            self._emergency.clear()
+        return imported
+
+    def _hashes(self, account: AccountId, rows: Sequence[Row]) -> dict[int, str]:
+        first, last = min(row["seq"] for row in rows), max(row["seq"] for row in rows)
+        found = self._database.rows(_HASHES, of_account=account, first=first, last=last)
+        return {int(seq): str(digest) for seq, digest in found}
+
+    def _stored(self, account: AccountId, bodies: Sequence[e.EventBody], at: datetime) -> Ledger:
+        with self._database.transaction():
+            self._database.begin()
+            before = self.ledger(account)
+            self._refuse_risk(before, bodies)
+            links, after = self._linked(before, bodies, at)
+            self._write(account, links, after)
+        return after
+
+    def _write(self, account: AccountId, links: Sequence[Link], after: Ledger) -> None:
+        """Store the tail that waits and `links`, whose fold is `after`, inside the transaction."""
+        self._writers().check(account)
+        whole = [*self._tails.get(account, ()), *links]
+        self._database.insert(s.EVENT, [_row(event, text, after) for event, text in whole])
+        write_changes(self._database, changes_of(after, [event for event, _ in whole]))
+        self._storing.add(account)
+
+    def _journaled(
+        self,
+        account: AccountId,
+        bodies: Sequence[e.EventBody],
+        at: datetime,
+        emergency: Emergency,
+        trouble: StoreUnavailableError,
+    ) -> Ledger:
+        """Let a chain go on in the journal; what adds risk raises the trouble."""
+        if trouble.full:
+            emergency.throw_off_ballast()
+        before = self.ledger(account)
+        if any(adds_risk(body, before) for body in bodies):
+            raise trouble
+        links, after = self._linked(before, bodies, at)
+        emergency.write([_row(event, text, after) for event, text in links])
+        self._tails.setdefault(account, []).extend(links)
+        self._folds[account] = (None, after)
+        return after
+
+    def _refuse_risk(self, ledger: Ledger, bodies: Sequence[e.EventBody]) -> None:
+        full = self._emergency is not None and self._emergency.is_full
+        if full and any(adds_risk(body, ledger) for body in bodies):
+            raise StoreUnavailableError("database: its disk was full; no entries until a restart with room")
+
+    def _linked(
+        self, before: Ledger, bodies: Sequence[e.EventBody], at: datetime
+    ) -> tuple[list[Link], Ledger]:
+        events, texts = link(before, bodies, at)
+        return list(zip(events, texts, strict=True)), self._folded_on(before, events)
+
+    def _ended(self, committed: bool) -> None:  # noqa: FBT001 - a listener of Database.on_end
+        if committed and self._storing & self._tails.keys():
+            for account in self._storing:
+                self._tails.pop(account, None)
+            if not self._tails and self._emergency is not None:
+                self._emergency.clear()
+        self._storing.clear()
 
     def _folded_on(self, ledger: Ledger, events: Sequence[e.Event]) -> Ledger:
         """Fold on; events that do not fit because another writer took over raise StaleWriterError."""
         try:
             return apply_all(ledger, events)
         except LedgerError:
-            self._writers().check(ledger.account)
+            with suppress(StoreUnavailableError):
+                self._writers().check(ledger.account)
             raise
 
     def epoch(self, account: AccountId) -> int:
@@ -136,6 +248,43 @@ class LedgerSlice:
     def _folded(self, start: Ledger) -> Ledger:
         found = self._database.dicts(_AFTER, of_account=start.account, after=start.seq, most=_EVERYTHING)
         return apply_all(start, (event_of(row) for row in found))
+
+
+def adds_risk(body: e.EventBody, ledger: Ledger) -> bool:
+    """Tell whether an event leads to an order that may open something: these wait for the database."""
+    match body:
+        case e.OrderIntended(intent=intent):
+            return intent.purpose.opens
+        case e.OrderSending(client_order_id=cid):
+            order = ledger.orders.get(cid)
+            return order is None or order.intent.purpose.opens
+        case _:
+            return False
+
+
+def journaled_links(
+    rows: Sequence[Row], ledger: Ledger, stored: Mapping[int, str], journal: Path
+) -> list[Link]:
+    """Give what an account's journal holds beyond its ledger; LedgerError: it is of another chain."""
+    links: list[Link] = []
+    seq, head = ledger.seq, ledger.head
+    for row in rows:
+        event = event_of(row)
+        if event.seq <= ledger.seq and stored.get(event.seq) == event.hash:
+            continue  # stored before the process could remove the journal
+        text: str = row["body"]
+        fits = (
+            e.chain_hash(event.account, event.seq, event.at, event.kind, text, event.previous) == event.hash
+        )
+        if (event.seq, event.previous) != (seq + 1, head) or not fits:
+            raise LedgerError(
+                f"{journal}: expected event {seq + 1} of {ledger.account}, found one that does not continue "
+                f"the chain: {event.kind} {event.key} (seq {event.seq}). Keep the file aside under another "
+                "name and start again: the broker's word settles what it did"
+            )
+        links.append((event, text))
+        seq, head = event.seq, event.hash
+    return links
 
 
 def link(ledger: Ledger, bodies: Sequence[e.EventBody], at: datetime) -> tuple[list[e.Event], list[str]]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.errors import StoreUnavailableError
 from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust_of
@@ -67,6 +68,8 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
         sent = _keep_up(now, ports)
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
+    except StoreUnavailableError as error:
+        failed = (Failed(item="database", error=str(error)),)
     desk.store.commit(desk.account, _completed(now, ports), at=now)
     ledger = desk.store.ledger(desk.account)
     unknown = sum(o.state is OrderState.UNKNOWN for o in ledger.live_orders)
