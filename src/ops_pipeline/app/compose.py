@@ -14,6 +14,7 @@ from ops_pipeline.adapters.simulator.matching import MatchRules
 from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
 from ops_pipeline.adapters.simulator.world import World
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store
 from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
@@ -90,8 +91,12 @@ def assemble(
     durable: bool,
     label: str,
     book_path: Callable[[str], Path | None] = lambda _: None,
+    emergency: Emergency | None = None,
 ) -> Assembly:
-    """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart."""
+    """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart.
+
+    `emergency` holds what exits go on with while the database takes no write.
+    """
     identity = sha256(f"{label}|{settings.fingerprint()}".encode()).hexdigest()[:32]
     store = open_store(
         database,
@@ -102,6 +107,7 @@ def assemble(
         clock=WallClock().now,
         exclusive=not durable,
         locked=durable,
+        emergency=emergency,
     )
     assembly = join(settings, market, store=store, clock=clock, books={}, book_path=book_path)
     assembly.wiring.open_accounts(clock.now())

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
@@ -15,7 +16,7 @@ from ops_pipeline.app.newsfeeds import with_feeds
 from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.app.summary import summarise
-from ops_pipeline.app.upkeep import Backups, refuse_full_disk
+from ops_pipeline.app.upkeep import Backups, StoreWatch, refuse_full_disk
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.engine.clock import ScaledClock
@@ -68,11 +69,13 @@ def run_live(
         durable=True,
         label=run.id,
         book_path=lambda account: saved_book(run, account),
+        emergency=Emergency(run.path, ballast_mib=settings.host.ballast_mib),
     )
     say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {speed:g} x; stop with Ctrl-C")
     with assembly.store:
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
-        done = _loop(assembly, clock, Stop(), sessions, say, backups)
+        watch = StoreWatch(assembly.store, say=say)
+        done = _loop(assembly, clock, Stop(), sessions, say, backups, watch)
         now = clock.now()
         assembly.engine.flush(now)
         assembly.wiring.store_snapshots(now)
@@ -89,6 +92,7 @@ def _loop(
     sessions: int | None,
     say: Callable[[str], None],
     backups: Backups,
+    watch: StoreWatch,
 ) -> int:
     done = 0
     while not stop.wanted and (sessions is None or done < sessions):
@@ -100,6 +104,7 @@ def _loop(
         assembly.engine.run_due(now)
         assembly.store.renew_leases()
         backups.look(elapsed_s())
+        watch.look(now)
         due = assembly.engine.next_due(now)
         if due is None or due > session.close_at + AFTER_CLOSE:
             assembly.wiring.store_snapshots(now)

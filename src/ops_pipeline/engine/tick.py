@@ -67,6 +67,7 @@ class Engine:
         session = self._machinery.calendar.session_at(now)
         if session is None:
             return ()
+        self._machinery.store.catch_up()
         reports: list[StepReport] = []
         for slot in self._slots:
             due = self._due(slot, session)

@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
+from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
 
 # How long a write waits for another connection's.
 BUSY_S = 5.0
+# The folder beside a database where its copies lie.
+BACKUPS = "backups"
 
 
 def parse_url(text: str) -> URL:
@@ -66,9 +68,25 @@ def _open_sqlite(url: URL, *, durable: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(name, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise MissingDataError(f"database {name}: {error}") from None
-    for pragma in pragmas(durable=durable):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in pragmas(durable=durable):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise damage(Path(name), str(error)) from None
     return connection
+
+
+def damage(file: Path, problem: str) -> LedgerError:
+    """Give the refusal of a damaged file, with the way back."""
+    copies = sorted((file.parent / BACKUPS).glob("*.sqlite"))
+    newest = f"`ops db restore {copies[-1]}`" if copies else "`ops db restore FILE` (no copy lies beside it)"
+    return LedgerError(
+        f"HALT: database {file}: its pages are damaged ({' '.join(problem.split())}). Nothing is decided "
+        f"from it and no exit is watched. Restore the newest backup: {newest} keeps the damaged file; every "
+        "account then stands at hard stop, and the first reconciliation books what the broker did since"
+    )
 
 
 def pragmas(*, durable: bool) -> tuple[str, ...]:

@@ -131,13 +131,23 @@ class LedgerSlice:
                 self._tails[account] = links
                 self._folds[account] = (None, apply_all(ledger, [event for event, _ in links]))
         imported = sum(map(len, self._tails.values()))
+        self._store_tails()
+        self._emergency.clear()
+        return imported
+
+    def catch_up(self) -> None:
+        """Store the chains' tails as soon as the database takes them; until then they wait."""
+        if self._tails:
+            with suppress(StoreUnavailableError):
+                self._store_tails()
+
+    def _store_tails(self) -> None:
         for account in tuple(self._tails):
+            after = self._folds[account][1]
             with self._database.transaction():
                 self._database.begin()
-                self._write(account, (), self._folds[account][1])
-        if not self._tails:
-            self._emergency.clear()
-        return imported
+                self._write(account, (), after)
+            self._folds[account] = (self._database.freshness(), after)
 
     def _hashes(self, account: AccountId, rows: Sequence[Row]) -> dict[int, str]:
         first, last = min(row["seq"] for row in rows), max(row["seq"] for row in rows)

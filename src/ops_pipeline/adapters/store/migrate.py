@@ -7,8 +7,9 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import StaticPool
 
+from ops_pipeline.adapters.store.connect import damage
 from ops_pipeline.adapters.store.database import Database
-from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
+from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 
 REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
@@ -63,10 +64,7 @@ def require_sound(database: Database) -> None:
     except sqlite3.DatabaseError as error:
         problem = str(error)
     if problem != "ok":
-        raise LedgerError(
-            f"database {database.url.database}: its pages are damaged ({problem}); "
-            "keep the file and restore the newest backup: `ops db restore FILE`"
-        )
+        raise damage(Path(database.url.database or ""), problem)
 
 
 def copy_aside(database: Database, target: str) -> None:

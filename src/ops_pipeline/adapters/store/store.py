@@ -112,6 +112,9 @@ class SqlStore:
         """Store what an emergency journal holds beyond the database; give how many events it was."""
         return self._ledger.import_journal()
 
+    def catch_up(self) -> None:
+        self._ledger.catch_up()
+
     @property
     def trouble(self) -> str:
         """Say what keeps entries from being stored; "": nothing."""
