@@ -303,6 +303,9 @@ def test_a_damaged_database_halts_the_start_and_names_the_newest_copy(tmp_path):
     (tmp_path / "ops.db").write_bytes(damaged)
     with pytest.raises(LedgerError, match=r"^HALT: .*`ops db restore \S+20260302T150000Z\.sqlite`"):
         opened(tmp_path)
+    (tmp_path / "ops.db").write_bytes(b"no database at all")
+    with pytest.raises(LedgerError, match=r"^HALT: .*damaged.*`ops db restore \S+20260302T150000Z"):
+        opened(tmp_path)
     assert (
         restore_and_hold(
             tmp_path / "backups" / "20260302T150000Z.sqlite",

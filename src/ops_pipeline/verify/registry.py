@@ -28,4 +28,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("dst", "G3", "Faults of every kind by seed, judged by an all-seeing broker.", "dst", "GOAL"),
     Entry("powerloss", "G5", "The power fails at every unflushed write.", "powerloss", "GOAL"),
     Entry("audit", "G10", "A long ledger is replayed, and every tampering is named.", "audit", "GOAL"),
+    Entry("migrate", "G20", "Migrations are interrupted anywhere; a copy is put back.", "migrations", "GOAL"),
 )

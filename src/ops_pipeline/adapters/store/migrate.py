@@ -1,6 +1,7 @@
 """Brings a database to the newest revision, or says why it cannot be used. Shell."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -43,15 +44,20 @@ def require_newest(database: Database) -> None:
     )
 
 
-def migrate(database: Database, *, target: str = HEAD) -> tuple[str, ...]:
-    """Run the missing revisions up to `target`, each in one transaction; give those that ran."""
+def migrate(
+    database: Database, *, target: str = HEAD, watch: Callable[[str], None] = lambda _: None
+) -> tuple[str, ...]:
+    """Run the missing revisions up to `target`, each in one transaction; give those that ran.
+
+    `watch` is told before and after each statement and before each commit.
+    """
     revision = revision_of(database)
     if revision is not None:
         _refuse_unknown(revision)
     done = REVISIONS.index(revision) + 1 if revision else 0
     missing = REVISIONS[done : REVISIONS.index(target) + 1]
     if missing:
-        _upgrade(database, target)
+        _upgrade(database, target, watch)
     return missing
 
 
@@ -81,11 +87,14 @@ def _refuse_unknown(revision: str) -> None:
         )
 
 
-def _upgrade(database: Database, target: str) -> None:
+def _upgrade(database: Database, target: str, watch: Callable[[str], None]) -> None:
     from alembic import command
     from alembic.config import Config
 
     engine = create_engine(database.url, creator=lambda: database.connection, poolclass=StaticPool)
+    event.listen(engine, "before_cursor_execute", lambda *told: watch(f"before {told[2][:60]}"))
+    event.listen(engine, "after_cursor_execute", lambda *told: watch(f"after {told[2][:60]}"))
+    event.listen(engine, "commit", lambda _: watch("before COMMIT"))
     if database.is_sqlite:
         event.listen(engine, "begin", _begin_on_sqlite)
     else:
@@ -98,7 +107,7 @@ def _upgrade(database: Database, target: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, target)
     finally:
-        if not database.is_sqlite:
+        if not database.is_sqlite and not database.connection.closed:
             database.connection.rollback()
             database.connection.autocommit = True
 
