@@ -1,27 +1,25 @@
 """Appends events to an account's chain and keeps its fold at hand. Shell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from ops_pipeline.adapters.store import schema as s
+from ops_pipeline.adapters.store.chain import Link, adds_risk, event_of, event_row, journaled_links, link
 from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.lease import Leases
-from ops_pipeline.adapters.store.projections import changes_of, position_of, write_changes
-from ops_pipeline.adapters.store.rows import TRADE, instant, micros
+from ops_pipeline.adapters.store.projections import changes_of, write_changes
+from ops_pipeline.adapters.store.recall import recall
+from ops_pipeline.adapters.store.rows import TRADE, micros
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import LedgerError, StoreUnavailableError
 from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.positions import Trade
 from ops_pipeline.domain.units import AccountId
-
-Link = tuple[e.Event, str]
 
 _EVERYTHING = 1 << 62
 _E = s.EVENT.c
@@ -167,7 +165,7 @@ class LedgerSlice:
         """Store the tail that waits and `links`, whose fold is `after`, inside the transaction."""
         self._writers().check(account)
         whole = [*self._tails.get(account, ()), *links]
-        self._database.insert(s.EVENT, [_row(event, text, after) for event, text in whole])
+        self._database.insert(s.EVENT, [event_row(event, text, after) for event, text in whole])
         write_changes(self._database, changes_of(after, [event for event, _ in whole]))
         self._storing.add(account)
 
@@ -186,7 +184,7 @@ class LedgerSlice:
         if any(adds_risk(body, before) for body in bodies):
             raise trouble
         links, after = self._linked(before, bodies, at)
-        emergency.write([_row(event, text, after) for event, text in links])
+        emergency.write([event_row(event, text, after) for event, text in links])
         self._tails.setdefault(account, []).extend(links)
         self._folds[account] = (None, after)
         return after
@@ -253,98 +251,8 @@ class LedgerSlice:
                 return self._folded(known)
             except LedgerError:  # the chain was replaced, as by a restored backup
                 known = None
-        return self._folded(Ledger(account=account))
+        return recall(self._database, account) or self._folded(Ledger(account=account))
 
     def _folded(self, start: Ledger) -> Ledger:
         found = self._database.dicts(_AFTER, of_account=start.account, after=start.seq, most=_EVERYTHING)
         return apply_all(start, (event_of(row) for row in found))
-
-
-def adds_risk(body: e.EventBody, ledger: Ledger) -> bool:
-    """Tell whether an event leads to an order that may open something: these wait for the database."""
-    match body:
-        case e.OrderIntended(intent=intent):
-            return intent.purpose.opens
-        case e.OrderSending(client_order_id=cid):
-            order = ledger.orders.get(cid)
-            return order is None or order.intent.purpose.opens
-        case _:
-            return False
-
-
-def journaled_links(
-    rows: Sequence[Row], ledger: Ledger, stored: Mapping[int, str], journal: Path
-) -> list[Link]:
-    """Give what an account's journal holds beyond its ledger; LedgerError: it is of another chain."""
-    links: list[Link] = []
-    seq, head = ledger.seq, ledger.head
-    for row in rows:
-        event = event_of(row)
-        if event.seq <= ledger.seq and stored.get(event.seq) == event.hash:
-            continue  # stored before the process could remove the journal
-        text: str = row["body"]
-        fits = (
-            e.chain_hash(event.account, event.seq, event.at, event.kind, text, event.previous) == event.hash
-        )
-        if (event.seq, event.previous) != (seq + 1, head) or not fits:
-            raise LedgerError(
-                f"{journal}: expected event {seq + 1} of {ledger.account}, found one that does not continue "
-                f"the chain: {event.kind} {event.key} (seq {event.seq}). Keep the file aside under another "
-                "name and start again: the broker's word settles what it did"
-            )
-        links.append((event, text))
-        seq, head = event.seq, event.hash
-    return links
-
-
-def link(ledger: Ledger, bodies: Sequence[e.EventBody], at: datetime) -> tuple[list[e.Event], list[str]]:
-    """Chain `bodies` to the ledger's head; give the events and the texts that were hashed."""
-    events: list[e.Event] = []
-    texts: list[str] = []
-    head, seq = ledger.head, ledger.seq
-    for body in bodies:
-        seq += 1
-        kind, text = type(body).__name__, e.canonical(body)
-        digest = e.chain_hash(ledger.account, seq, at, kind, text, head)
-        event = e.Event(
-            account=ledger.account,
-            seq=seq,
-            at=at,
-            kind=kind,
-            key=e.key_of(body),
-            body=body,
-            previous=head,
-            hash=digest,
-        )
-        events.append(event)
-        texts.append(text)
-        head = digest
-    return events, texts
-
-
-def _row(event: e.Event, text: str, ledger: Ledger) -> Row:
-    return {
-        "account": event.account,
-        "seq": event.seq,
-        "at_us": micros(event.at),
-        "kind": event.kind,
-        "key": event.key,
-        "position_id": position_of(event.body, ledger),
-        "body": text,
-        "previous": event.previous,
-        "hash": event.hash,
-    }
-
-
-def event_of(row: Mapping[str, Any]) -> e.Event:
-    """Read an event back from its columns; a body that does not fit raises ValueError."""
-    return e.Event(
-        account=AccountId(row["account"]),
-        seq=row["seq"],
-        at=instant(row["at_us"]),
-        kind=row["kind"],
-        key=row["key"],
-        body=e.decode(row["kind"], row["body"]),
-        previous=row["previous"],
-        hash=row["hash"],
-    )
