@@ -20,7 +20,6 @@ def assembled(folder, clock=None):
         compose.simulated_market(settings, calendar),
         database=f"sqlite:///{folder / 'demo.sqlite'}",
         clock=clock,
-        durable=False,
         label="demo",
     )
     return assembly, clock

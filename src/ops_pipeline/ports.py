@@ -159,6 +159,9 @@ class LedgerStore(Protocol):
     def epoch(self, account: AccountId) -> int:
         """Give the epoch this writer holds for the account."""
 
+    def catch_up(self) -> None:
+        """Store what could not be stored when it happened, as soon as it can be."""
+
     def events(self, account: AccountId, *, key: str | None = None, limit: int = 0) -> Sequence[Event]:
         """Give events in order, of one order or position where `key` is given; limit 0: all."""
 

@@ -84,7 +84,7 @@ def test_every_field_has_its_column_and_every_column_its_field(codec, table, bes
 
 
 def test_every_column_of_an_order_and_of_an_account_is_written():
-    from ops_pipeline.adapters.store.ledger import link
+    from ops_pipeline.adapters.store.chain import link
 
     start = Ledger(account=TINY)
     ledger = apply_all(start, link(start, [account_opened(), *entry()], START)[0])

@@ -14,6 +14,7 @@ from ops_pipeline.adapters.simulator.matching import MatchRules
 from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
 from ops_pipeline.adapters.simulator.world import World
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store
 from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
@@ -88,15 +89,18 @@ def assemble(
     *,
     database: str,
     clock: Clock,
-    durable: bool,
     label: str,
     book_path: Callable[[str], Path | None] = lambda _: None,
     brake: Callable[[AccountId], Brake] = lambda _: FREE,
+    emergency: Emergency | None = None,
 ) -> Assembly:
     """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart.
 
-    Somebody looks after a durable run: there alarms may stop what only a person starts again.
+    `emergency` holds what exits go on with while the database takes no write; None: the run can simply be
+    made again, so it is not durable. Somebody looks after a durable run: there alarms may stop what only
+    a person starts again.
     """
+    durable = emergency is not None
     identity = sha256(f"{label}|{settings.fingerprint()}".encode()).hexdigest()[:32]
     store = open_store(
         database,
@@ -107,6 +111,7 @@ def assemble(
         clock=WallClock().now,
         exclusive=not durable,
         locked=durable,
+        emergency=emergency,
     )
     assembly = join(
         settings,

@@ -52,9 +52,7 @@ def run_demo(settings: Settings, home: Path, progress: Progress) -> Outcome:
     run = _create(settings, home, kind="demo", label=f"seed{settings.world.seed}")
     market = compose.simulated_market(settings, calendar)
     clock = compose.simulated_clock(calendar, sessions[0].date)
-    assembly = compose.assemble(
-        settings, market, database=run.database, clock=clock, durable=False, label=label
-    )
+    assembly = compose.assemble(settings, market, database=run.database, clock=clock, label=label)
     return _drive(assembly, run, clock, sessions, progress, recorded=False)
 
 
@@ -73,7 +71,6 @@ def run_replay(settings: Settings, home: Path, first: date, last: date, progress
         market,
         database=run.database,
         clock=clock,
-        durable=False,
         label=f"replay-{first}-{last}",
     )
     return _drive(assembly, run, clock, sessions, progress, recorded=True)

@@ -2,11 +2,13 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.attend import Attendant
@@ -18,7 +20,7 @@ from ops_pipeline.app.newsfeeds import with_feeds
 from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.app.summary import summarise
-from ops_pipeline.app.upkeep import Backups, refuse_full_disk
+from ops_pipeline.app.upkeep import Backups, StoreWatch, refuse_full_disk
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.engine.clock import ScaledClock
@@ -72,17 +74,21 @@ def run_live(
         with_feeds(compose.simulated_market(settings, calendar), settings.news, elapsed=elapsed_s),
         database=run.database,
         clock=clock,
-        durable=True,
         label=run.id,
         book_path=lambda account: saved_book(run, account),
         brake=brake.at_once,
+        emergency=Emergency(run.path, ballast_mib=settings.host.ballast_mib),
     )
     say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {speed:g} x; stop with Ctrl-C")
     with assembly.store:
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
-        attendant = Attendant(assembly.wiring, Mailbox(run), brake, say=say)
+        beside = Beside(
+            backups=backups,
+            attendant=Attendant(assembly.wiring, Mailbox(run), brake, say=say),
+            watch=StoreWatch(assembly.store, say=say),
+        )
         try:
-            done = _loop(assembly, clock, Stop(brake), sessions, say, between=(backups, attendant))
+            done = _loop(assembly, clock, Stop(brake), sessions, say, beside=beside)
         except BaseException:
             brake.keep()
             raise
@@ -95,6 +101,15 @@ def run_live(
     return Outcome(run=run, summary=summary)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a run does besides trading: copies, what people ask, what the database takes."""
+
+    backups: Backups
+    attendant: Attendant
+    watch: StoreWatch
+
+
 def _loop(
     assembly: compose.Assembly,
     clock: ScaledClock,
@@ -102,20 +117,20 @@ def _loop(
     sessions: int | None,
     say: Callable[[str], None],
     *,
-    between: tuple[Backups, Attendant],
+    beside: Beside,
 ) -> int:
     done = 0
-    backups, attendant = between
     while not stop.wanted and (sessions is None or done < sessions):
         now = clock.now()
-        attendant.look(now)
+        beside.attendant.look(now)
         session = _session_for(assembly, now)
         if now < session.open_at - BEFORE_OPEN:
             _wait(clock, session.open_at - BEFORE_OPEN, stop)
             continue
         assembly.engine.run_due(now)
         assembly.store.renew_leases()
-        backups.look(elapsed_s())
+        beside.backups.look(elapsed_s())
+        beside.watch.look(now)
         due = assembly.engine.next_due(now)
         if due is None or due > session.close_at + AFTER_CLOSE:
             assembly.wiring.store_snapshots(now)

@@ -346,6 +346,7 @@ class HostOptions(Options):
     """The machine a run stands on: no decision depends on it."""
 
     disk_min_mib: int = Field(500, ge=0)
+    ballast_mib: int = Field(64, ge=0)
     backup_minutes: int = Field(60, ge=0)
     backups_kept: int = Field(5, gt=0)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.simulator.book import Book, Holding
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.clock import WallClock
@@ -55,6 +56,7 @@ def reopen(
             build_hash=build_hash(),
             clock=WallClock().now,
             locked=True,
+            emergency=Emergency(run.path),
         )
         if writable
         else read_store(run.database)

@@ -4,11 +4,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
+from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.options import HostOptions
 from ops_pipeline.app.runs import Run
+from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.errors import ConfigurationError
+from ops_pipeline.domain.events import ControlChanged
 
 _MIB = 1024 * 1024
 _COMMAND = "from ops_pipeline.app.cli.main import main; main()"
@@ -21,6 +25,30 @@ def refuse_full_disk(folder: Path, host: HostOptions) -> None:
         raise ConfigurationError(
             f"disk: expected {host.disk_min_mib} MiB free under {folder}, found {free} MiB"
         )
+
+
+class StoreWatch:
+    """Says when the database stops taking writes and when it is back; a full disk means reduce-only."""
+
+    def __init__(self, store: SqlStore, *, say: Callable[[str], None]) -> None:
+        """Watch `store`, which was just opened."""
+        self._store = store
+        self._say = say
+        self._said = ""
+
+    def look(self, now: datetime) -> None:
+        """Say what changed; where the disk was full raise every account to reduce-only, for good."""
+        trouble = self._store.trouble
+        if trouble != self._said:
+            self._say(trouble or "the database takes writes again: the journal is stored")
+            self._said = trouble
+        emergency = self._store.emergency
+        if emergency is None or not emergency.is_full:
+            return
+        for account in self._store.accounts():
+            if self._store.ledger(account).control < ControlLevel.REDUCE_ONLY:
+                held = ControlChanged(level=ControlLevel.REDUCE_ONLY, reason=trouble, actor="disk")
+                self._store.commit(account, [held], at=now)
 
 
 class Backups:

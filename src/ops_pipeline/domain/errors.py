@@ -7,6 +7,7 @@ OpsError
 │   ├── ForbiddenError   an order that the kill level forbids by now
 │   ├── StaleWriterError a commit under an epoch that is no longer the newest
 │   └── LeaseHeldError   another process writes this account now
+├── StoreUnavailableError  the database takes no write now; nothing of it was stored
 └── InvariantError       a state that must never happen (RULEBOOK 12)
 """
 
@@ -37,6 +38,15 @@ class StaleWriterError(LedgerError):
 
 class LeaseHeldError(LedgerError):
     """Another living process writes this account; try again once it has stopped."""
+
+
+class StoreUnavailableError(OpsError):
+    """The database is locked, full, damaged or gone: nothing was stored, and it may be tried again."""
+
+    def __init__(self, text: str, *, full: bool = False) -> None:
+        """Say what the database said; `full`: its disk has no room."""
+        super().__init__(text)
+        self.full = full
 
 
 class InvariantError(OpsError):

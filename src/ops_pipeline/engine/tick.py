@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from ops_pipeline.domain.errors import StoreUnavailableError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.records import Failed, JobRun, StepReport
 from ops_pipeline.engine.jobs import Row, due_at, is_silent, window
@@ -69,6 +70,7 @@ class Engine:
         session = self._machinery.calendar.session_at(now)
         if session is None:
             return ()
+        self._machinery.store.catch_up()
         reports: list[StepReport] = []
         for slot in self._slots:
             due = self._due(slot, session)
@@ -109,10 +111,13 @@ class Engine:
         return min((due if due > now else now + timedelta(seconds=1) for due in dues), default=None)
 
     def flush(self, now: datetime) -> None:
-        """Store the job runs not stored yet."""
-        self._machinery.store.add_job_runs(list(self._pending.values()))
-        self._pending.clear()
+        """Store the job runs not stored yet; where the database takes no write they wait."""
         self._flushed = now
+        try:
+            self._machinery.store.add_job_runs(list(self._pending.values()))
+        except StoreUnavailableError:
+            return
+        self._pending.clear()
 
     def _due(self, slot: "_Slot", session: Session) -> datetime | None:
         """Give when a row is due; worked out anew after it ran, in another session or at another pace."""
@@ -136,7 +141,7 @@ class Engine:
         row = slot.row
         self._last[slot.key] = now
         slot.session = None
-        report = self._machinery.runners[row.job.name](now, row.account)
+        report = _attempted(self._machinery.runners[row.job.name], now, row.account, stage=row.job.name)
         slot.again = report.again_at
         self._pending[slot.key] = _run_of(row, report, self._pending.get(slot.key), now, session)
         return report
@@ -148,7 +153,7 @@ class Engine:
             if account in sent or (self._is_pulsed(account) and self._pulse_due(account, now) <= now):
                 self._pulsed[account] = now
                 self._levels[account] = self._level(account)
-                report = self._machinery.pulse(now, account)
+                report = _attempted(self._machinery.pulse, now, account, stage="execution")
                 self._pulse_again[account] = report.again_at
                 reports.append(report)
         return reports
@@ -185,6 +190,16 @@ class Engine:
         ledger = self._machinery.store.ledger(account)  # type: ignore[arg-type] # an AccountId
         # A roll between its two orders holds nothing: what it sold is closed, what it buys is not intended.
         return bool(ledger.open_positions or ledger.live_orders or ledger.live_rolls)
+
+
+def _attempted(runner: Runner, now: datetime, account: str, *, stage: str) -> StepReport:
+    """Run a job; one that needs a database which takes no write has failed, and the next one runs."""
+    try:
+        return runner(now, account)
+    except StoreUnavailableError as error:
+        return StepReport(
+            stage=stage, now=now, account=account, failed=(Failed(item="database", error=str(error)),)
+        )
 
 
 def _senders(reports: Sequence[StepReport]) -> frozenset[str]:

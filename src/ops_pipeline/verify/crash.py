@@ -7,6 +7,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from ops_pipeline.verify.databases import Opener, open_database
 from ops_pipeline.verify.fuse import Fuse
 from ops_pipeline.verify.goals import Bench, Goal, Result, Told
 from ops_pipeline.verify.lab import Lab
@@ -45,7 +46,15 @@ class Outcome:
     objections: tuple[str, ...]
 
 
-def open_lab(plan: Plan, book: LabBook, folder: Path, fuse: Fuse, network: Network | None = None) -> Lab:
+def open_lab(
+    plan: Plan,
+    book: LabBook,
+    folder: Path,
+    fuse: Fuse,
+    network: Network | None = None,
+    *,
+    opener: Opener = open_database,
+) -> Lab:
     """Build the laboratory of a plan, over its own network or another; nothing has happened yet."""
     if network is None and plan.network is not None:
         network = plan.network()
@@ -59,7 +68,7 @@ def open_lab(plan: Plan, book: LabBook, folder: Path, fuse: Fuse, network: Netwo
         match=plan.match,
         network=network or Direct(),
     )
-    return Lab(folder, terms, fuse)
+    return Lab(folder, terms, fuse, opener=opener)
 
 
 def run_case(book: LabBook, case: CrashCase) -> Outcome:

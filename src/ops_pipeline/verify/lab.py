@@ -26,7 +26,7 @@ from ops_pipeline.engine.tick import Engine
 from ops_pipeline.engine.wiring import Wiring
 from ops_pipeline.ports import Broker, BrokerUnavailable, Store
 from ops_pipeline.stages.classifier.tickers import build_universe
-from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, open_database
+from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, Opener, open_database
 from ops_pipeline.verify.evidence import ON_EVIDENCE
 from ops_pipeline.verify.fuse import Crash, Fuse, fused_broker, fused_store
 from ops_pipeline.verify.heard import Heard
@@ -87,6 +87,7 @@ class Lab:
     before_step: Callable[["Lab"], None] = lambda _: None
     restart_after: Callable[[], timedelta] = lambda: timedelta(0)
     longest_life: timedelta = timedelta.max
+    opener: Opener = open_database
     clock: SimulatedClock = field(init=False)
     oracles: dict[AccountId, Oracle] = field(init=False)
     brokers: dict[AccountId, Broker] = field(init=False)
@@ -337,12 +338,14 @@ class Lab:
 
     def open_store(self, holder: str) -> SqlStore:
         """Open the laboratory's database over a connection of its own."""
-        return open_database(self.folder, holder, self.clock.now)
+        return self.opener(self.folder, holder, self.clock.now)
 
     def _renewed(self, store: SqlStore) -> SqlStore:
         """Give a store that remembers nothing, over the same connection: what a new process opens."""
         leases = Leases(store.database, holder=HOLDER, build_hash="", clock=self.clock.now)
-        return SqlStore(store.database, leases)
+        fresh = SqlStore(store.database, leases, emergency=store.emergency)
+        fresh.import_journal()
+        return fresh
 
     def _oracle(self, account: LabAccount) -> Oracle:
         book = Book(

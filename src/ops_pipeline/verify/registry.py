@@ -34,4 +34,6 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("burst", "G12", "Fifty exits at once through a limited number of requests.", "burst", "GOAL"),
     Entry("fuzz", "G8", "Wrong payloads for every parser.", "fuzz", "GOAL"),
     Entry("soak", "G15", "A year of sessions, with what a year has.", "soak", "GOAL"),
+    Entry("powerloss", "G5", "The power fails at every unflushed write.", "powerloss", "GOAL"),
+    Entry("migrate", "G20", "Migrations are interrupted anywhere; a copy is put back.", "migrations", "GOAL"),
 )

@@ -1,5 +1,6 @@
 """A year of sessions in one process: nothing breaks, and nothing grows but the database. Shell."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -174,7 +175,7 @@ def _held(when: datetime, ticker: str, *, dte_min: int) -> Act:
 
 def _clock_changes(sessions: Sequence[Session]) -> int:
     hours = [session.open_at.hour for session in sessions]
-    return sum(one != other for one, other in zip(hours, hours[1:], strict=False))
+    return sum(one != other for one, other in itertools.pairwise(hours))
 
 
 def _sample(folder: Path) -> Sample:

@@ -14,10 +14,16 @@ from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store import stage_schema
 from ops_pipeline.adapters.store.connect import open_reader, open_writer, parse_url
 from ops_pipeline.adapters.store.database import Database
+from ops_pipeline.adapters.store.emergency import JOURNAL
 from ops_pipeline.adapters.store.migrate import migrate, require_newest, revision_of
 from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.adapters.store.writer_lock import take_lock
-from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
+from ops_pipeline.domain.errors import (
+    ConfigurationError,
+    LedgerError,
+    MissingDataError,
+    StoreUnavailableError,
+)
 
 _BATCH = 5_000
 _TABLES = stage_schema.NEWS_ITEMS.metadata.sorted_tables
@@ -97,8 +103,7 @@ def _restore_file(source: Path, target: Path) -> Copied:
         with closing(_plain(source)) as copy:
             _copy_file(copy, part)
         copied = _checked(part, target)
-        if target.exists():
-            _set_aside(target)
+        _set_aside(target)
         part.replace(target)
         _flush(target.parent)
         return copied
@@ -113,6 +118,10 @@ def _set_aside(target: Path) -> None:
         file = target.with_name(target.name + ending)
         with suppress(FileNotFoundError):
             file.replace(target.with_name(f"{target.name}.before-restore{ending}"))
+    # So does an emergency journal: it goes on from the chain that is set aside.
+    with suppress(FileNotFoundError):
+        journal = target.with_name(JOURNAL)
+        journal.replace(target.with_name(f"{JOURNAL}.before-restore"))
 
 
 def _checked(file: Path, name: Path) -> Copied:
@@ -128,7 +137,7 @@ def _checked(file: Path, name: Path) -> Copied:
                 raise LedgerError(f"backup {name}: does not verify: {findings[0]}")
             rows = sum(copy.rows(select(func.count()).select_from(t))[0][0] for t in _TABLES)
             return Copied(to=str(name), rows=rows, heads=_heads(copy))
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, StoreUnavailableError) as error:
         raise LedgerError(f"backup {name}: expected a SQLite database: {error}") from None
 
 

@@ -7,9 +7,12 @@ from typing import Any
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
+from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
 
-_BUSY_S = 5.0
+# How long a write waits for another connection's.
+BUSY_S = 5.0
+# The folder beside a database where its copies lie.
+BACKUPS = "backups"
 
 
 def parse_url(text: str) -> URL:
@@ -49,7 +52,7 @@ def open_reader(url: URL) -> Any:
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro",
         uri=True,
-        timeout=_BUSY_S,
+        timeout=BUSY_S,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -62,15 +65,39 @@ def _open_sqlite(url: URL, *, durable: bool) -> sqlite3.Connection:
     if name != ":memory:" and not Path(name).parent.is_dir():
         raise MissingDataError(f"database: expected a folder at {Path(name).parent}, found none")
     try:
-        connection = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(name, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise MissingDataError(f"database {name}: {error}") from None
-    # Text is kept apart from numbers by STRICT tables, references by foreign_keys.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+    try:
+        for pragma in pragmas(durable=durable):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise damage(Path(name), str(error)) from None
     return connection
+
+
+def damage(file: Path, problem: str) -> LedgerError:
+    """Give the refusal of a damaged file, with the way back."""
+    copies = sorted((file.parent / BACKUPS).glob("*.sqlite"))
+    newest = f"`ops db restore {copies[-1]}`" if copies else "`ops db restore FILE` (no copy lies beside it)"
+    return LedgerError(
+        f"HALT: database {file}: its pages are damaged ({' '.join(problem.split())}). Nothing is decided "
+        f"from it and no exit is watched. Restore the newest backup: {newest} keeps the damaged file; every "
+        "account then stands at hard stop, and the first reconciliation books what the broker did since"
+    )
+
+
+def pragmas(*, durable: bool) -> tuple[str, ...]:
+    """Give what a SQLite writer sets before anything else."""
+    # Text is kept apart from numbers by STRICT tables, references by foreign_keys.
+    return (
+        "journal_mode = WAL",
+        f"synchronous = {'FULL' if durable else 'OFF'}",
+        "foreign_keys = ON",
+        f"busy_timeout = {int(BUSY_S * 1000)}",
+    )
 
 
 def _open_postgresql(url: URL) -> Any:

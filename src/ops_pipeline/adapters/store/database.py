@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from threading import RLock
 from typing import Any
 
@@ -10,7 +10,9 @@ from sqlalchemy import Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 
-from ops_pipeline.domain.errors import ConfigurationError, LedgerError
+from ops_pipeline.adapters.store.connect import BUSY_S
+from ops_pipeline.adapters.store.troubles import failures_of, trouble_of
+from ops_pipeline.domain.errors import ConfigurationError, LedgerError, StoreUnavailableError
 
 Row = dict[str, Any]
 
@@ -45,6 +47,8 @@ class Database:
         self._cursor = connection.cursor()
         self._probe = connection.cursor()
         self.integrity_error: type[Exception] = _integrity_error(is_sqlite=self.is_sqlite)
+        self._failures = failures_of(is_sqlite=self.is_sqlite)
+        self._in_trouble = False
         self._dialect = (
             sqlite.dialect(paramstyle="named") if self.is_sqlite else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
         )
@@ -59,7 +63,7 @@ class Database:
         """Run a query and give its rows."""
         text, defaults = self._text_of(statement)
         with self._lock:
-            self._cursor.execute(text, {**defaults, **values})
+            self._execute(text, {**defaults, **values})
             rows: list[tuple[Any, ...]] = self._cursor.fetchall()
         return rows
 
@@ -67,7 +71,7 @@ class Database:
         """Run a query and give its rows by column name."""
         text, defaults = self._text_of(statement)
         with self._lock:
-            self._cursor.execute(text, {**defaults, **values})
+            self._execute(text, {**defaults, **values})
             names = [column[0] for column in self._cursor.description]
             return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
 
@@ -127,7 +131,11 @@ class Database:
         if not self.is_sqlite:
             return object()
         if not self._begun:  # inside a transaction nobody else can write
-            self._version = self._probe.execute("PRAGMA data_version").fetchone()[0]
+            try:
+                self._version = self._probe.execute("PRAGMA data_version").fetchone()[0]
+            except self._failures as error:
+                self._raise_trouble(error)
+                raise
         return (self._version, self.rollbacks)
 
     def begin(self) -> None:
@@ -135,7 +143,7 @@ class Database:
         if not self.writable:
             raise ConfigurationError("database: opened for reading, was asked to write")
         if not self._begun:
-            self._cursor.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+            self._execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             self.freshness()
             self._begun = True
 
@@ -145,13 +153,35 @@ class Database:
                 with self.transaction():
                     return self._run(text, rows)
             self.begin()
-            if len(rows) == 1:
-                self._cursor.execute(text, rows[0])
-            else:
-                self._cursor.executemany(text, rows)
+            self._execute(text, *rows)
             changed: int = self._cursor.rowcount
             self.changed += changed
             return changed
+
+    def _execute(self, text: str, *rows: Mapping[str, Any]) -> None:
+        try:
+            if len(rows) > 1:
+                self._cursor.executemany(text, rows)
+            elif rows:
+                self._cursor.execute(text, rows[0])
+            else:
+                self._cursor.execute(text)
+        except self._failures as error:
+            self._raise_trouble(error)
+            raise
+
+    def _raise_trouble(self, error: Exception) -> None:
+        """Say where a database cannot work; from then on nothing waits for a lock, until a commit works."""
+        trouble = trouble_of(error)
+        if trouble is not None:
+            self._wait_for_locks(not_now=True)
+            raise trouble from error
+
+    def _wait_for_locks(self, *, not_now: bool) -> None:
+        if self.is_sqlite and self._in_trouble is not not_now:
+            self._in_trouble = not_now
+            with suppress(*self._failures):
+                self.connection.execute(f"PRAGMA busy_timeout = {0 if not_now else int(BUSY_S * 1000)}")
 
     def _broken(self) -> bool:
         # PostgreSQL refuses everything after a failed statement until the transaction ends.
@@ -167,13 +197,30 @@ class Database:
         keep = self.changed > 0 and not failed and not self._doomed
         doomed, self._doomed, self._begun = self._doomed, False, False
         changed, self.changed = self.changed, 0
-        self._cursor.execute("COMMIT" if keep else "ROLLBACK")
+        trouble = self._end(keep=keep)
+        keep = keep and trouble is None
         self.commits += keep
         self.rollbacks += changed > 0 and not keep
         for notify in self.on_end:
             notify(keep)
+        if trouble is not None and not failed:
+            raise trouble
         if doomed and not failed:
             raise LedgerError("transaction: a part of it failed, so nothing of it was stored")
+
+    def _end(self, *, keep: bool) -> StoreUnavailableError | None:
+        """Commit or roll back; give what stood in the way: then nothing was stored."""
+        if self.is_sqlite and not self.connection.in_transaction:
+            return None  # a database out of room has rolled back by itself
+        try:
+            self._execute("COMMIT" if keep else "ROLLBACK")
+        except StoreUnavailableError as trouble:
+            with suppress(*self._failures):
+                self._cursor.execute("ROLLBACK")
+            return trouble
+        if keep:
+            self._wait_for_locks(not_now=False)
+        return None
 
     def _text_of(self, statement: Executable) -> tuple[str, Row]:
         key = (self.is_sqlite, id(statement))

@@ -9,8 +9,8 @@ from sqlalchemy import BindParameter, Column, Integer, Select, Table, bindparam,
 from ops_pipeline.adapters.store import rows as r
 from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store import stage_schema as t
+from ops_pipeline.adapters.store.chain import event_of
 from ops_pipeline.adapters.store.columns import NUMBER
-from ops_pipeline.adapters.store.ledger import event_of
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.domain.events import Event
 from ops_pipeline.domain.features import FeatureRow

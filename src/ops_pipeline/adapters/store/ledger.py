@@ -1,19 +1,22 @@
 """Appends events to an account's chain and keeps its fold at hand. Shell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from ops_pipeline.adapters.store import schema as s
+from ops_pipeline.adapters.store.chain import Link, adds_risk, event_of, event_row, journaled_links, link
 from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Database, Row
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.lease import Leases
-from ops_pipeline.adapters.store.projections import changes_of, position_of, write_changes
-from ops_pipeline.adapters.store.rows import TRADE, instant, micros
+from ops_pipeline.adapters.store.projections import changes_of, write_changes
+from ops_pipeline.adapters.store.recall import recall
+from ops_pipeline.adapters.store.rows import TRADE, micros
 from ops_pipeline.domain import events as e
-from ops_pipeline.domain.errors import LedgerError
+from ops_pipeline.domain.errors import LedgerError, StoreUnavailableError
 from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.positions import Trade
 from ops_pipeline.domain.units import AccountId
@@ -37,6 +40,11 @@ _ABOUT = (
     .order_by(_E.seq)
     .limit(bindparam("most", type_=NUMBER))
 )
+_HASHES = select(_E.seq, _E.hash).where(
+    _E.account == bindparam("of_account"),
+    _E.seq >= bindparam("first", type_=NUMBER),
+    _E.seq <= bindparam("last", type_=NUMBER),
+)
 _T = s.TRADES.c
 _TRADES = (
     select(s.TRADES)
@@ -48,53 +56,165 @@ _ACCOUNTS = select(s.ACCOUNTS.c.account).order_by(s.ACCOUNTS.c.account)
 
 
 class LedgerSlice:
-    """The event chains and their folds; a fold is kept and trusted while its head is the newest."""
+    """The event chains and their folds; a fold is kept and trusted while its head is the newest.
 
-    def __init__(self, database: Database, leases: Leases | None) -> None:
+    While the database takes no write, events that add no risk go on in the emergency journal: they are
+    folded, kept as the chain's tail, and stored with the next events that the database takes.
+    """
+
+    def __init__(self, database: Database, leases: Leases | None, emergency: Emergency | None = None) -> None:
         self._database = database
         self._leases = leases
+        self._emergency = emergency
         self._folds: dict[AccountId, tuple[object, Ledger]] = {}
+        self._tails: dict[AccountId, list[Link]] = {}
+        self._storing: set[AccountId] = set()
+        database.on_end.append(self._ended)
 
     def accounts(self) -> tuple[AccountId, ...]:
         """Give the accounts that have a chain, by name."""
         return tuple(AccountId(name) for (name,) in self._database.rows(_ACCOUNTS))
 
     def ledger(self, account: AccountId) -> Ledger:
-        """Give the account's fold at its newest event."""
-        token = self._database.freshness()
+        """Give the account's fold at its newest event, in the journal or stored."""
         kept = self._folds.get(account)
-        if kept is not None and kept[0] == token:
+        if kept is not None and account in self._tails:
             return kept[1]
-        ledger = self._refreshed(account, kept[1] if kept is not None else None)
+        try:
+            token = self._database.freshness()
+            if kept is not None and kept[0] == token:
+                return kept[1]
+            ledger = self._refreshed(account, kept[1] if kept is not None else None)
+        except StoreUnavailableError:
+            if kept is None or self._leases is None:
+                raise
+            return kept[1]  # nobody else writes: the lease is ours
         self._folds[account] = (token, ledger)
         return ledger
 
     def commit(self, account: AccountId, bodies: Sequence[e.EventBody], *, at: datetime) -> Ledger:
-        """Append, chain and apply `bodies` in one transaction."""
+        """Append, chain and apply `bodies` in one transaction; in an emergency, in the journal."""
         if not bodies:
             return self.ledger(account)
-        database = self._database
+        self._writers().epoch(account)  # without a lease nothing goes on, not even in the journal
         try:
-            self._writers().epoch(account)
-            with database.transaction():
-                database.begin()
-                before = self.ledger(account)
-                events, texts = link(before, bodies, at)
-                after = self._folded_on(before, events)
-                self._writers().check(account)
-                database.insert(s.EVENT, [_row(*pair, after) for pair in zip(events, texts, strict=True)])
-                write_changes(database, changes_of(after, events))
-        except database.integrity_error as error:
+            after = self._stored(account, bodies, at)
+        except self._database.integrity_error as error:
             raise LedgerError(f"account {account}: the database refused the events: {error}") from error
-        self._folds[account] = (database.freshness(), after)
+        except StoreUnavailableError as trouble:
+            if self._emergency is None:
+                raise
+            return self._journaled(account, bodies, at, self._emergency, trouble)
+        self._folds[account] = (self._database.freshness(), after)
         return after
+
+    @property
+    def has_tail(self) -> bool:
+        """Tell whether a chain goes on in the journal."""
+        return bool(self._tails)
+
+    def import_journal(self) -> int:
+        """Store what an emergency journal holds beyond the database; give the events. Repeating is harmless.
+
+        Events that do not continue their chain raise LedgerError and stay where they are.
+        """
+        if self._emergency is None:
+            return 0
+        rows = self._emergency.read()
+        for account in dict.fromkeys(AccountId(row["account"]) for row in rows):
+            ledger = self.ledger(account)
+            own = [row for row in rows if row["account"] == account]
+            links = journaled_links(own, ledger, self._hashes(account, own), self._emergency.journal)
+            if links:
+                self._tails[account] = links
+                self._folds[account] = (None, apply_all(ledger, [event for event, _ in links]))
+        imported = sum(map(len, self._tails.values()))
+        self._store_tails()
+        self._emergency.clear()
+        return imported
+
+    def catch_up(self) -> None:
+        """Store the chains' tails as soon as the database takes them; until then they wait."""
+        if self._tails:
+            with suppress(StoreUnavailableError):
+                self._store_tails()
+
+    def _store_tails(self) -> None:
+        for account in tuple(self._tails):
+            after = self._folds[account][1]
+            with self._database.transaction():
+                self._database.begin()
+                self._write(account, (), after)
+            self._folds[account] = (self._database.freshness(), after)
+
+    def _hashes(self, account: AccountId, rows: Sequence[Row]) -> dict[int, str]:
+        first, last = min(row["seq"] for row in rows), max(row["seq"] for row in rows)
+        found = self._database.rows(_HASHES, of_account=account, first=first, last=last)
+        return {int(seq): str(digest) for seq, digest in found}
+
+    def _stored(self, account: AccountId, bodies: Sequence[e.EventBody], at: datetime) -> Ledger:
+        with self._database.transaction():
+            self._database.begin()
+            before = self.ledger(account)
+            self._refuse_risk(before, bodies)
+            links, after = self._linked(before, bodies, at)
+            self._write(account, links, after)
+        return after
+
+    def _write(self, account: AccountId, links: Sequence[Link], after: Ledger) -> None:
+        """Store the tail that waits and `links`, whose fold is `after`, inside the transaction."""
+        self._writers().check(account)
+        whole = [*self._tails.get(account, ()), *links]
+        self._database.insert(s.EVENT, [event_row(event, text, after) for event, text in whole])
+        write_changes(self._database, changes_of(after, [event for event, _ in whole]))
+        self._storing.add(account)
+
+    def _journaled(
+        self,
+        account: AccountId,
+        bodies: Sequence[e.EventBody],
+        at: datetime,
+        emergency: Emergency,
+        trouble: StoreUnavailableError,
+    ) -> Ledger:
+        """Let a chain go on in the journal; what adds risk raises the trouble."""
+        if trouble.full:
+            emergency.throw_off_ballast()
+        before = self.ledger(account)
+        if any(adds_risk(body, before) for body in bodies):
+            raise trouble
+        links, after = self._linked(before, bodies, at)
+        emergency.write([event_row(event, text, after) for event, text in links])
+        self._tails.setdefault(account, []).extend(links)
+        self._folds[account] = (None, after)
+        return after
+
+    def _refuse_risk(self, ledger: Ledger, bodies: Sequence[e.EventBody]) -> None:
+        full = self._emergency is not None and self._emergency.is_full
+        if full and any(adds_risk(body, ledger) for body in bodies):
+            raise StoreUnavailableError("database: its disk was full; no entries until a restart with room")
+
+    def _linked(
+        self, before: Ledger, bodies: Sequence[e.EventBody], at: datetime
+    ) -> tuple[list[Link], Ledger]:
+        events, texts = link(before, bodies, at)
+        return list(zip(events, texts, strict=True)), self._folded_on(before, events)
+
+    def _ended(self, committed: bool) -> None:  # noqa: FBT001 - a listener of Database.on_end
+        if committed and self._storing & self._tails.keys():
+            for account in self._storing:
+                self._tails.pop(account, None)
+            if not self._tails and self._emergency is not None:
+                self._emergency.clear()
+        self._storing.clear()
 
     def _folded_on(self, ledger: Ledger, events: Sequence[e.Event]) -> Ledger:
         """Fold on; events that do not fit because another writer took over raise StaleWriterError."""
         try:
             return apply_all(ledger, events)
         except LedgerError:
-            self._writers().check(ledger.account)
+            with suppress(StoreUnavailableError):
+                self._writers().check(ledger.account)
             raise
 
     def epoch(self, account: AccountId) -> int:
@@ -131,61 +251,8 @@ class LedgerSlice:
                 return self._folded(known)
             except LedgerError:  # the chain was replaced, as by a restored backup
                 known = None
-        return self._folded(Ledger(account=account))
+        return recall(self._database, account) or self._folded(Ledger(account=account))
 
     def _folded(self, start: Ledger) -> Ledger:
         found = self._database.dicts(_AFTER, of_account=start.account, after=start.seq, most=_EVERYTHING)
         return apply_all(start, (event_of(row) for row in found))
-
-
-def link(ledger: Ledger, bodies: Sequence[e.EventBody], at: datetime) -> tuple[list[e.Event], list[str]]:
-    """Chain `bodies` to the ledger's head; give the events and the texts that were hashed."""
-    events: list[e.Event] = []
-    texts: list[str] = []
-    head, seq = ledger.head, ledger.seq
-    for body in bodies:
-        seq += 1
-        kind, text = type(body).__name__, e.canonical(body)
-        digest = e.chain_hash(ledger.account, seq, at, kind, text, head)
-        event = e.Event(
-            account=ledger.account,
-            seq=seq,
-            at=at,
-            kind=kind,
-            key=e.key_of(body),
-            body=body,
-            previous=head,
-            hash=digest,
-        )
-        events.append(event)
-        texts.append(text)
-        head = digest
-    return events, texts
-
-
-def _row(event: e.Event, text: str, ledger: Ledger) -> Row:
-    return {
-        "account": event.account,
-        "seq": event.seq,
-        "at_us": micros(event.at),
-        "kind": event.kind,
-        "key": event.key,
-        "position_id": position_of(event.body, ledger),
-        "body": text,
-        "previous": event.previous,
-        "hash": event.hash,
-    }
-
-
-def event_of(row: Mapping[str, Any]) -> e.Event:
-    """Read an event back from its columns; a body that does not fit raises ValueError."""
-    return e.Event(
-        account=AccountId(row["account"]),
-        seq=row["seq"],
-        at=instant(row["at_us"]),
-        kind=row["kind"],
-        key=row["key"],
-        body=e.decode(row["kind"], row["body"]),
-        previous=row["previous"],
-        hash=row["hash"],
-    )

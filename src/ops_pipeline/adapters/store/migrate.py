@@ -1,14 +1,16 @@
 """Brings a database to the newest revision, or says why it cannot be used. Shell."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import StaticPool
 
+from ops_pipeline.adapters.store.connect import damage
 from ops_pipeline.adapters.store.database import Database
-from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
+from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 
 REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
@@ -42,15 +44,20 @@ def require_newest(database: Database) -> None:
     )
 
 
-def migrate(database: Database, *, target: str = HEAD) -> tuple[str, ...]:
-    """Run the missing revisions up to `target`, each in one transaction; give those that ran."""
+def migrate(
+    database: Database, *, target: str = HEAD, watch: Callable[[str], None] = lambda _: None
+) -> tuple[str, ...]:
+    """Run the missing revisions up to `target`, each in one transaction; give those that ran.
+
+    `watch` is told before and after each statement and before each commit.
+    """
     revision = revision_of(database)
     if revision is not None:
         _refuse_unknown(revision)
     done = REVISIONS.index(revision) + 1 if revision else 0
     missing = REVISIONS[done : REVISIONS.index(target) + 1]
     if missing:
-        _upgrade(database, target)
+        _upgrade(database, target, watch)
     return missing
 
 
@@ -63,10 +70,7 @@ def require_sound(database: Database) -> None:
     except sqlite3.DatabaseError as error:
         problem = str(error)
     if problem != "ok":
-        raise LedgerError(
-            f"database {database.url.database}: its pages are damaged ({problem}); "
-            "keep the file and restore the newest backup: `ops db restore FILE`"
-        )
+        raise damage(Path(database.url.database or ""), problem)
 
 
 def copy_aside(database: Database, target: str) -> None:
@@ -83,11 +87,14 @@ def _refuse_unknown(revision: str) -> None:
         )
 
 
-def _upgrade(database: Database, target: str) -> None:
+def _upgrade(database: Database, target: str, watch: Callable[[str], None]) -> None:
     from alembic import command
     from alembic.config import Config
 
     engine = create_engine(database.url, creator=lambda: database.connection, poolclass=StaticPool)
+    event.listen(engine, "before_cursor_execute", lambda *told: watch(f"before {told[2][:60]}"))
+    event.listen(engine, "after_cursor_execute", lambda *told: watch(f"after {told[2][:60]}"))
+    event.listen(engine, "commit", lambda _: watch("before COMMIT"))
     if database.is_sqlite:
         event.listen(engine, "begin", _begin_on_sqlite)
     else:
@@ -100,7 +107,7 @@ def _upgrade(database: Database, target: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, target)
     finally:
-        if not database.is_sqlite:
+        if not database.is_sqlite and not database.connection.closed:
             database.connection.rollback()
             database.connection.autocommit = True
 

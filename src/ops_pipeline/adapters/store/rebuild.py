@@ -3,8 +3,8 @@
 from sqlalchemy import bindparam, select
 
 from ops_pipeline.adapters.store import schema as s
+from ops_pipeline.adapters.store.chain import event_of
 from ops_pipeline.adapters.store.database import Database
-from ops_pipeline.adapters.store.ledger import event_of
 from ops_pipeline.adapters.store.projections import changes_of, clear, write_changes
 from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.units import AccountId

@@ -138,13 +138,13 @@ MARK = Codec(PositionMark)
 JOB_RUN = Codec(JobRun)
 TRADE = Codec(Trade)
 POSITION = Codec(Position)
-_ROLL = Codec(Roll)
-_ORDER = Codec(Order)
+ROLL = Codec(Roll)
+ORDER = Codec(Order)
 
 
 def order_row(order: Order, ledger: Ledger) -> Row:
     """Give an order's columns; `live_exit` names the position whose one live exit it is."""
-    row = _ORDER.row(order)
+    row = ORDER.row(order)
     row["occ"], row["side"] = order.intent.occ, order.intent.side.value
     row["live_exit"] = order.intent.position_id if _is_the_live_exit(order, ledger) else None
     return row
@@ -169,7 +169,7 @@ def _reduces(order: Order) -> bool:
 
 def roll_row(roll: Roll, account: str) -> Row:
     """Give a roll saga's columns."""
-    return {"account": account, **_ROLL.row(roll)}
+    return {"account": account, **ROLL.row(roll)}
 
 
 def account_row(ledger: Ledger) -> Row:

@@ -1,7 +1,7 @@
 """The store: every slice over one connection. Shell."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import date, datetime
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from ops_pipeline.adapters.store.connect import open_reader, open_writer, parse_url
 from ops_pipeline.adapters.store.database import Database
 from ops_pipeline.adapters.store.decisions import SignalSlice, VerdictSlice
+from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.features import FeatureSlice, WatchlistSlice
 from ops_pipeline.adapters.store.lease import Leases
 from ops_pipeline.adapters.store.ledger import LedgerSlice
@@ -27,7 +28,7 @@ from ops_pipeline.adapters.store.schema import META
 from ops_pipeline.adapters.store.snapshots import SnapshotSlice
 from ops_pipeline.adapters.store.telemetry import TelemetrySlice
 from ops_pipeline.adapters.store.writer_lock import WriterLock, take_lock
-from ops_pipeline.domain.errors import ConfigurationError
+from ops_pipeline.domain.errors import ConfigurationError, StoreUnavailableError
 from ops_pipeline.domain.events import Event, EventBody
 from ops_pipeline.domain.features import FeatureRow
 from ops_pipeline.domain.ledger import Ledger
@@ -50,12 +51,19 @@ _META = select(META.c.name, META.c.value)
 class SqlStore:
     """Implements `ports.Store` over one connection, for one thread at a time."""
 
-    def __init__(self, database: Database, leases: Leases | None, lock: WriterLock | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        leases: Leases | None,
+        lock: WriterLock | None = None,
+        emergency: Emergency | None = None,
+    ) -> None:
         self.database = database
+        self.emergency = emergency
         self._lock = lock
         self._leases = leases
         self._meta: dict[str, str] = {str(name): str(value) for name, value in database.rows(_META)}
-        self._ledger = LedgerSlice(database, leases)
+        self._ledger = LedgerSlice(database, leases, emergency)
         self._news = NewsSlice(database)
         self._telemetry = TelemetrySlice(database)
         self._features = FeatureSlice(database)
@@ -92,9 +100,31 @@ class SqlStore:
         return self.database.transaction()
 
     def renew_leases(self) -> None:
-        """Renew the leases held; StaleWriterError: another writer has taken one over."""
+        """Renew the leases held; StaleWriterError: another writer has taken one over.
+
+        A database that takes no write is left alone: the next commit it takes checks the leases.
+        """
         if self._leases is not None:
-            self._leases.renew()
+            with suppress(StoreUnavailableError):
+                self._leases.renew()
+
+    def import_journal(self) -> int:
+        """Store what an emergency journal holds beyond the database; give how many events it was."""
+        return self._ledger.import_journal()
+
+    def catch_up(self) -> None:
+        self._ledger.catch_up()
+
+    @property
+    def trouble(self) -> str:
+        """Say what keeps entries from being stored; "": nothing."""
+        if self.emergency is not None and self.emergency.is_full:
+            return "the disk was full: no entries until a restart with room"
+        return (
+            "the database takes no write: exits go on in the emergency journal"
+            if self._ledger.has_tail
+            else ""
+        )
 
     def accounts(self) -> tuple[AccountId, ...]:
         """Give the accounts that have a ledger, by name."""
@@ -198,7 +228,7 @@ class SqlStore:
         return self._snapshots.last_job_runs()
 
 
-def open_store(
+def open_store(  # noqa: PLR0913 - each run names what its database is for
     url: str,
     *,
     durable: bool,
@@ -208,6 +238,7 @@ def open_store(
     build_hash: str = "",
     exclusive: bool = False,
     locked: bool = False,
+    emergency: Emergency | None = None,
 ) -> SqlStore:
     """Open for writing; an empty database gets its tables and `database_id`, others keep their own.
 
@@ -215,7 +246,8 @@ def open_store(
     writes to the database meanwhile, so what was read need not be checked again. `locked`: take the
     writer's lock where it is free, which says that earlier holders of the leases are dead. `clock` is the
     wall's: leases expire by it. An older database is refused until `ops db migrate` was run, a newer one
-    always.
+    always. `emergency`: exits go on in its journal while the database takes no write; one that is left from
+    before is stored first.
     """
     database = _writer(url, durable=durable, exclusive=exclusive)
     lock: WriterLock | None = None
@@ -227,7 +259,11 @@ def open_store(
         require_newest(database)
         _introduce(database, database_id, clock())
         leases = Leases(database, holder=holder, build_hash=build_hash, clock=clock, sole=lock is not None)
-        return SqlStore(database, leases, lock)
+        store = SqlStore(database, leases, lock, emergency)
+        if emergency is not None:
+            store.import_journal()
+            emergency.take_on_ballast()
+        return store
     except BaseException:
         database.close()
         if lock is not None:

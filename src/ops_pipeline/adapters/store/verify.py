@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Table, bindparam, select
 
 from ops_pipeline.adapters.store import schema as s
+from ops_pipeline.adapters.store.chain import event_of
 from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Database, Row
-from ops_pipeline.adapters.store.ledger import event_of
 from ops_pipeline.adapters.store.projections import ONLY_ADDED, added_rows, position_of, state_rows
 from ops_pipeline.adapters.store.rows import instant
 from ops_pipeline.domain import events as e

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.errors import StoreUnavailableError
 from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust_of
@@ -81,6 +82,8 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
         sent = _resend_exits(now, desk)
+    except StoreUnavailableError as error:
+        failed = (Failed(item="database", error=str(error)),)
     desk.store.commit(desk.account, _completed(now, ports), at=now)
     ledger = desk.store.ledger(desk.account)
     unknown = sum(o.state is OrderState.UNKNOWN for o in ledger.live_orders)

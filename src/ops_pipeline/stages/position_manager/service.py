@@ -1,12 +1,14 @@
 """Watches every position of an account on option prices and gets it out. Shell."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.errors import StoreUnavailableError
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
 from ops_pipeline.domain.orders import Refused, Rejected
@@ -135,16 +137,17 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
             sent += outcome.sent
             failed += [*outcome.failed, *escalated(watched, rules.exits(watched.position))]
             again.append(_next_look(watched, now, ports, rules))
-        except (BrokerUnavailable, ValueError) as error:
+        except (BrokerUnavailable, StoreUnavailableError, ValueError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
             again.append(now + BLOCKED)
     for position in emptied:
         try:
             ports.roller(position, now=now, session=session)
-        except BrokerUnavailable as error:
+        except (BrokerUnavailable, StoreUnavailableError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
     if samples:
-        ports.snapshots.add_marks(samples)
+        with suppress(StoreUnavailableError):  # samples are for looking at: nothing is decided from them
+            ports.snapshots.add_marks(samples)
     return StepReport(
         stage="position_manager",
         now=now,
