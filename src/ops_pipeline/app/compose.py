@@ -15,7 +15,6 @@ from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
 from ops_pipeline.adapters.simulator.world import World
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
 from ops_pipeline.adapters.store.store import SqlStore, open_store
-from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import AccountProfile
@@ -99,7 +98,6 @@ def assemble(
         database_id=identity,
         holder=holder_name(label),
         build_hash=build_hash(),
-        clock=WallClock().now,
         exclusive=not durable,
         locked=durable,
     )

@@ -7,7 +7,6 @@ from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.simulator.book import Book, Holding
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
-from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, load_settings
 from ops_pipeline.domain.errors import MissingDataError
@@ -49,7 +48,6 @@ def reopen(run: runs.Run, *, writable: bool) -> compose.Assembly:
             database_id=None,
             holder=holder_name("ops"),
             build_hash=build_hash(),
-            clock=WallClock().now,
             locked=True,
         )
         if writable

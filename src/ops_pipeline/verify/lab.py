@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,24 +18,21 @@ from ops_pipeline.domain.market import Interval, Session
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.adoption import Holding, adopt
-from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.clock import SimulatedClock
-from ops_pipeline.engine.parts import Cadences, Parts
+from ops_pipeline.engine.parts import Parts
 from ops_pipeline.engine.tick import Engine
 from ops_pipeline.engine.wiring import Wiring
 from ops_pipeline.ports import Broker, BrokerUnavailable, Store
-from ops_pipeline.stages.classifier.tickers import build_universe
 from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, open_database
 from ops_pipeline.verify.fuse import Crash, Fuse, fused_broker, fused_store
-from ops_pipeline.verify.inputs import Silence, features_of, interval_of, profile_of, signal_of
+from ops_pipeline.verify.inputs import features_of, interval_of, signal_of
 from ops_pipeline.verify.judges import AT_EACH_STEP, AT_REST, Case, Judge, Violation, judge
 from ops_pipeline.verify.market import calendar
 from ops_pipeline.verify.oracle import Oracle
+from ops_pipeline.verify.services import engine_of, parts_of
 from ops_pipeline.verify.tap import Tap, tapped
 from ops_pipeline.verify.terms import LabAccount, Terms
 
-# The jobs that may move money; what feeds them is written by the laboratory itself.
-_JOBS = ("position_manager", "dispatcher")
 _SIGNAL_LIFE = timedelta(seconds=300)
 _AFTER_CLOSE = timedelta(minutes=10)
 _LEASE_RUNS_OUT = timedelta(seconds=16)
@@ -155,9 +152,7 @@ class Lab:
         """Wire the services over a store; nothing runs yet."""
         guarded = fused_store(store, self.fuse)
         wiring = Wiring(self._parts(guarded))
-        machinery = wiring.machinery()
-        rows = tuple(row for row in machinery.rows if row.job.name in _JOBS)
-        return Process(guarded, wiring, Engine(replace(machinery, rows=rows)))
+        return Process(guarded, wiring, engine_of(wiring))
 
     def live(self, acts: Sequence[Act], end: datetime) -> None:
         """Run from the clock's instant to `end`, over every session between them."""
@@ -306,22 +301,11 @@ class Lab:
         return Oracle(book, market=terms.market, calendar=calendar(), clock=self.clock, rules=terms.match)
 
     def _parts(self, store: Store) -> Parts:
-        terms, silence = self.terms, Silence()
-        return Parts(
-            book=terms.book,
+        return parts_of(
+            self.terms.book,
             store=store,
-            market=terms.market,
-            news=silence,
-            model=silence,
-            universe=build_universe({}),
-            calendar=calendar(),
-            symbols=(),
-            intervals=(Interval.MINUTE, Interval.DAY),
-            profiles=tuple(profile_of(account) for account in terms.accounts),
+            market=self.terms.market,
+            accounts=self.terms.accounts,
             brokers={name: fused_broker(broker, self.fuse) for name, broker in self.brokers.items()},
-            budgets={name: RateBudget(terms.book.rate_rules(), self.clock) for name in self.brokers},
-            cadences=Cadences(
-                iv_every=timedelta(hours=1), daily_every=timedelta(minutes=5), retry_every=timedelta(0)
-            ),
-            recorded=False,
+            clock=self.clock,
         )

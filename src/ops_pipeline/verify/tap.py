@@ -43,11 +43,14 @@ class Tap:
 
     def submit(self, order: Approved) -> SubmitOutcome:
         """Judge, then pass on."""
-        self.sent += 1
-        ledger = self._ledger()
-        for name, detail in self._objections(order.intent, ledger):
-            self._tell(Violation(name, self._account, self._now(), detail))
+        self.hear(order.intent)
         return self._broker.submit(order)
+
+    def hear(self, intent: OrderIntent) -> None:
+        """Judge an order that is on the wire."""
+        self.sent += 1
+        for name, detail in self._objections(intent, self._ledger()):
+            self._tell(Violation(name, self._account, self._now(), detail))
 
     def _objections(self, intent: OrderIntent, ledger: Ledger) -> list[tuple[str, str]]:
         found = []

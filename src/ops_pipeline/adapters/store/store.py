@@ -12,7 +12,7 @@ from ops_pipeline.adapters.store.connect import open_reader, open_writer, parse_
 from ops_pipeline.adapters.store.database import Database
 from ops_pipeline.adapters.store.decisions import SignalSlice, VerdictSlice
 from ops_pipeline.adapters.store.features import FeatureSlice, WatchlistSlice
-from ops_pipeline.adapters.store.lease import Leases
+from ops_pipeline.adapters.store.lease import TTL_S, Leases
 from ops_pipeline.adapters.store.ledger import LedgerSlice
 from ops_pipeline.adapters.store.migrate import (
     HEAD,
@@ -23,6 +23,7 @@ from ops_pipeline.adapters.store.migrate import (
     revision_of,
 )
 from ops_pipeline.adapters.store.news import NewsSlice
+from ops_pipeline.adapters.store.rows import instant
 from ops_pipeline.adapters.store.schema import META
 from ops_pipeline.adapters.store.snapshots import SnapshotSlice
 from ops_pipeline.adapters.store.telemetry import TelemetrySlice
@@ -92,7 +93,7 @@ class SqlStore:
         return self.database.transaction()
 
     def renew_leases(self) -> None:
-        """Renew the leases held; StaleWriterError: another writer has taken one over."""
+        """Renew the leases held every 5 s; StaleWriterError: another writer has taken one over."""
         if self._leases is not None:
             self._leases.renew()
 
@@ -204,18 +205,19 @@ def open_store(
     durable: bool,
     database_id: str | None,
     holder: str,
-    clock: Callable[[], datetime],
+    clock: Callable[[], datetime] | None = None,
     build_hash: str = "",
     exclusive: bool = False,
     locked: bool = False,
+    lease_ttl_s: float = TTL_S,
 ) -> SqlStore:
     """Open for writing; an empty database gets its tables and `database_id`, others keep their own.
 
     `durable` False spares the flush to disk: for runs on a simulated clock only. `exclusive`: nobody else
     writes to the database meanwhile, so what was read need not be checked again. `locked`: take the
-    writer's lock where it is free, which says that earlier holders of the leases are dead. `clock` is the
-    wall's: leases expire by it. An older database is refused until `ops db migrate` was run, a newer one
-    always.
+    writer's lock where it is free, which says that earlier holders of the leases are dead. Leases expire
+    after `lease_ttl_s` by the database's own clock, or by `clock`: where time is simulated. An older
+    database is refused until `ops db migrate` was run, a newer one always.
     """
     database = _writer(url, durable=durable, exclusive=exclusive)
     lock: WriterLock | None = None
@@ -225,8 +227,15 @@ def open_store(
         if revision_of(database) is None:
             migrate(database)
         require_newest(database)
-        _introduce(database, database_id, clock())
-        leases = Leases(database, holder=holder, build_hash=build_hash, clock=clock, sole=lock is not None)
+        _introduce(database, database_id, clock() if clock is not None else instant(database.now_us()))
+        leases = Leases(
+            database,
+            holder=holder,
+            build_hash=build_hash,
+            clock=clock,
+            sole=lock is not None,
+            ttl_s=lease_ttl_s,
+        )
         return SqlStore(database, leases, lock)
     except BaseException:
         database.close()
