@@ -1,5 +1,6 @@
 """A small HTTP server of simulated accounts, in a process that outlives those that trade at it. Shell."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -64,6 +65,11 @@ class BrokerServer(ThreadingHTTPServer):
                 self._calls += 1
                 self._called.notify_all()
         return way
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that were killed or hung up: their requests are judged elsewhere."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def wait_for_calls(self, more: int, within_s: float) -> int:
         """Wait until so many more order calls have come; give how many have."""

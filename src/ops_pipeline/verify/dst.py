@@ -41,14 +41,16 @@ _SHOWN = 5
 class Weather(Fuse):
     """What happens to the host by chance until the storm is over: crashes, pauses, jumps, other people."""
 
-    def __init__(self, random: Random, fired: Counter[Kind], *, until: datetime) -> None:
-        """Draw how much of each there is."""
+    def __init__(
+        self, random: Random, fired: Counter[Kind], *, until: datetime, zombies: Sequence[int] = _ZOMBIES
+    ) -> None:
+        """Draw how much of each there is; `zombies` are the rates of pauses drawn from."""
         super().__init__()
         self._random = random
         self._fired = fired
         self._until = until
         self._crashes = random.choice(_CRASHES)
-        self._zombies = random.choice(_ZOMBIES)
+        self._zombies = random.choice(zombies)
         self._jumps = random.choice(_JUMPS)
         self._others = random.choice(_OTHERS)
         self.lab: Lab | None = None
@@ -109,10 +111,10 @@ class Run:
     trace: str
 
 
-def run_seed(book: LabBook, seed: int) -> Run:
+def run_seed(book: LabBook, seed: int, *, zombies: Sequence[int] = _ZOMBIES) -> Run:
     """Run a seed's scenario in its weather to rest, and judge it."""
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = _brewed(book, seed, Path(folder))
+        lab, name, fired, objections = brewed(book, seed, Path(folder), zombies=zombies)
         run = Run(
             seed=seed,
             scenario=name,
@@ -126,7 +128,10 @@ def run_seed(book: LabBook, seed: int) -> Run:
     return run
 
 
-def _brewed(book: LabBook, seed: int, folder: Path) -> tuple[Lab, str, Counter[Kind], list[str]]:
+def brewed(
+    book: LabBook, seed: int, folder: Path, *, zombies: Sequence[int] = _ZOMBIES
+) -> tuple[Lab, str, Counter[Kind], list[str]]:
+    """Run a seed's scenario; give the laboratory, what happened in it and what is objected to."""
     random = Random(seed)
     name = random.choice(sorted(SCENARIOS))
     plan = SCENARIOS[name]()
@@ -139,7 +144,7 @@ def _brewed(book: LabBook, seed: int, folder: Path) -> tuple[Lab, str, Counter[K
             for account in plan.accounts
         }
     )
-    weather = Weather(random, network.fired, until=until)
+    weather = Weather(random, network.fired, until=until, zombies=zombies)
     plan = replace(plan, match=replace(plan.match, seed=seed, partial_chance=0.5))
     lab = open_lab(plan, book, folder, weather, network)
     weather.lab = lab
@@ -232,7 +237,7 @@ def percentiles(ordered: Sequence[float]) -> dict[str, float]:
 def replay(bench: Bench, case: str) -> Told:
     """Run one seed again."""
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = _brewed(bench.book, int(case), Path(folder))
+        lab, name, fired, objections = brewed(bench.book, int(case), Path(folder))
         lines = [f"scenario {name}", *told(lab), f"fired {dict(fired)}"]
         lab.close()
     return Told(lines, objections)

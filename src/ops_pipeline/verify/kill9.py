@@ -34,7 +34,6 @@ _CALL_WITHIN_S = 0.7
 _LATENCY_S = (0.0, 0.015)
 _SLOW_S = (0.05, 0.3)
 _TROUBLE_RATE = 40
-_TTL_S = 15.0
 _SHOWN = 5
 
 
@@ -78,7 +77,7 @@ def run_round(bench: Bench, seed: int, kills: int, **changes: object) -> Round:
     climate = Climate(seed=seed, rate=_TROUBLE_RATE, latency_s=_LATENCY_S, slow_s=_SLOW_S)
     done, random = Round(seed), Random(seed)
     with TemporaryDirectory(prefix="kill9-") as folder:
-        rig = open_rig(bench.book, work, f"sqlite:///{Path(folder) / 'ops.sqlite'}", climate, ttl_s=_TTL_S)
+        rig = open_rig(bench.book, work, f"sqlite:///{Path(folder) / 'ops.sqlite'}", climate)
         try:
             for number in range(1, kills + 1):
                 running = _recovered(rig, done, f"kill {number}", changes)

@@ -10,7 +10,7 @@ from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.adapters.store.lease import Leases
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.errors import StaleWriterError
+from ops_pipeline.domain.errors import LeaseHeldError, StaleWriterError
 from ops_pipeline.domain.events import ControlChanged
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.ledger import Ledger
@@ -37,6 +37,8 @@ _SIGNAL_LIFE = timedelta(seconds=300)
 _AFTER_CLOSE = timedelta(minutes=10)
 _LEASE_RUNS_OUT = timedelta(seconds=16)
 _STEPS_BEFORE_IT_WAKES = 3
+# A process that was taken over from stops itself; the new one goes on.
+_TAKEN_OVER = (StaleWriterError, LeaseHeldError)
 _HOPELESS = 50
 
 
@@ -79,6 +81,7 @@ class Lab:
     signals: set[str] = field(init=False, default_factory=set)
     violations: list[Violation] = field(init=False, default_factory=list)
     _left: list[SqlStore] = field(init=False, default_factory=list)
+    _holder: str = field(init=False, default=HOLDER)
 
     def __post_init__(self) -> None:
         """Open the accounts and start the first process."""
@@ -106,7 +109,8 @@ class Lab:
         self._left.append(self.store)
         self.clock.move_to(self.clock.now() + _LEASE_RUNS_OUT)
         self.lives += 1
-        self.store = self.open_store(f"{HOLDER}-{self.lives}")
+        self._holder = f"{HOLDER}-{self.lives}"
+        self.store = self.open_store(self._holder)
         self.process = self.new_process(self.store)
         self._begin()
         for _ in range(_STEPS_BEFORE_IT_WAKES):
@@ -135,6 +139,8 @@ class Lab:
             self.process = self.new_process(self.store)
             try:
                 self._begin()
+                return
+            except _TAKEN_OVER:
                 return
             except Crash:
                 self.clock.move_to(self.clock.now() + self.restart_after())
@@ -177,8 +183,7 @@ class Lab:
             self.terms.network.deliver(now)
             self.process.engine.run_due(now)
             self.judge_step()
-        except StaleWriterError:
-            # A process that was taken over from has stopped itself; the new one goes on.
+        except _TAKEN_OVER:
             self.judge_step()
         except Crash:
             self.clock.move_to(self.clock.now() + self.restart_after())
@@ -287,7 +292,10 @@ class Lab:
 
     def _renewed(self, store: SqlStore) -> SqlStore:
         """Give a store that remembers nothing, over the same connection: what a new process opens."""
-        leases = Leases(store.database, holder=HOLDER, build_hash="", clock=self.clock.now)
+        # The dead process has no say in what this one commits.
+        store.database.before_commit.clear()
+        store.database.on_end.clear()
+        leases = Leases(store.database, holder=self._holder, build_hash="", clock=self.clock.now)
         return SqlStore(store.database, leases)
 
     def _oracle(self, account: LabAccount) -> Oracle:

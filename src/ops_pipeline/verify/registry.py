@@ -26,5 +26,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("crash", "G1", "The process dies at every point around its effects.", "crash", "SINGLE"),
     Entry("crash-double", "G2", "The process dies again while it recovers.", "crash", "DOUBLE"),
     Entry("dst", "G3", "Faults of every kind by seed, judged by an all-seeing broker.", "dst", "GOAL"),
+    Entry("linear", "G19", "Two processes at one broker are told one history of every id.", "linear", "GOAL"),
+    Entry("lease", "G16", "Two processes at one account: only one of them writes.", "lease", "GOAL"),
     Entry("kill9", "G4", "A real process is killed while it trades, again and again.", "kill9", "GOAL"),
 )

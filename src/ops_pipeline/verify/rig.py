@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ops_pipeline.adapters.store import verify as audit
+from ops_pipeline.adapters.store.lease import TTL_S
 from ops_pipeline.adapters.store.store import maintenance, open_store, read_store
 from ops_pipeline.domain.events import Event
 from ops_pipeline.domain.ledger import Ledger, apply_all
@@ -153,13 +154,21 @@ class Rig:
         return [str(found) for found in judge(case, AT_REST if at_rest else AT_ANY_INSTANT)]
 
 
-def open_rig(book: LabBook, work: Workload, database: str, climate: Climate, *, ttl_s: float) -> Rig:
+def open_rig(
+    book: LabBook,
+    work: Workload,
+    database: str,
+    climate: Climate,
+    *,
+    ttl_s: float = TTL_S,
+    speed: float = SPEED,
+) -> Rig:
     """Start a broker, make the database, let the accounts hold what they are to hold; nobody trades yet."""
     prepare(book)
     base_s = machine_s() + _SETS_UP_WITHIN_S
     counter = CounterTerms(market=work.market, accounts=work.accounts, match=work.match, database=database)
     served = start_server(
-        ServerTerms(counter=counter, start=START, base_s=base_s, speed=SPEED, climate=climate)
+        ServerTerms(counter=counter, start=START, base_s=base_s, speed=speed, climate=climate)
     )
     terms = TraderTerms(
         book=book,
@@ -169,7 +178,7 @@ def open_rig(book: LabBook, work: Workload, database: str, climate: Climate, *, 
         holder="first",
         address=served.address,
         base_s=base_s,
-        speed=SPEED,
+        speed=speed,
         lease_ttl_s=ttl_s,
     )
     rig = Rig(book=book, work=work, database=database, served=served, terms=terms)

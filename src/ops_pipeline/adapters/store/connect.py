@@ -10,6 +10,8 @@ from sqlalchemy.exc import ArgumentError
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 
 _BUSY_S = 5.0
+# As long as a lease lives without being renewed.
+_STANDS_STILL_S = 15.0
 
 
 def parse_url(text: str) -> URL:
@@ -32,6 +34,9 @@ def open_writer(url: URL, *, durable: bool) -> Any:
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, durable=durable)
     connection = _open_postgresql(url)
+    # A process that stands still inside a transaction must not keep its lease's row from its successor.
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{_STANDS_STILL_S:g}s'")
+    connection.execute(f"SET lock_timeout = '{_BUSY_S:g}s'")
     if not durable:
         connection.execute("SET synchronous_commit = off")
     return connection

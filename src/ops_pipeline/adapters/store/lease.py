@@ -12,7 +12,7 @@ from ops_pipeline.domain.errors import LeaseHeldError, StaleWriterError
 
 TTL_S = 15.0
 # A third of the time to live: two renewals may be late before anybody may take over.
-_RENEW_US = 5_000_000
+_RENEWALS = 3
 
 _READ = select(LEASE.c.holder, LEASE.c.epoch, LEASE.c.renewed_us).where(
     LEASE.c.account == bindparam("of_account")
@@ -90,9 +90,9 @@ class Leases:
         self._checked.add(account)
 
     def renew(self) -> None:
-        """Renew every lease held that was not renewed for 5 s, in one commit."""
-        now_us = self._now_us()
-        old = [name for name in sorted(self._epochs) if not 0 <= now_us - self._renewed[name] < _RENEW_US]
+        """Renew every lease held that was not renewed for a third of its time (5 s), in one commit."""
+        now_us, pace_us = self._now_us(), self._ttl_us // _RENEWALS
+        old = [name for name in sorted(self._epochs) if not 0 <= now_us - self._renewed[name] < pace_us]
         with self._database.transaction():
             for account in old:
                 self.check(account)
