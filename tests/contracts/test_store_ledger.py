@@ -13,7 +13,6 @@ from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError, Ledge
 from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.orders import BrokerStatus, OrderState, Purpose
 from ops_pipeline.domain.units import PositionId, to_usd4
-from tests.builders_run import job_run
 from tests.builders_ledger import (
     START,
     TINY,
@@ -30,6 +29,7 @@ from tests.builders_ledger import (
     planned,
     sending,
 )
+from tests.builders_run import job_run
 
 
 def opened_again(url, *, holder="test", clock=lambda: START):
@@ -220,9 +220,11 @@ def test_leases_are_renewed_every_5_seconds_and_no_more_often(store_url):
         store.renew_leases()
         assert store.commits == commits + 1
         later = START + timedelta(seconds=19.9)
-        with opened_again(store_url, holder="second", clock=lambda: later) as second:
-            with pytest.raises(LeaseHeldError):
-                second.epoch(TINY)
+        with (
+            opened_again(store_url, holder="second", clock=lambda: later) as second,
+            pytest.raises(LeaseHeldError),
+        ):
+            second.epoch(TINY)
         with opened_again(store_url, holder="second", clock=lambda: START + timedelta(seconds=20)) as second:
             assert second.epoch(TINY) == 2
             now[0] = START + timedelta(seconds=20)
@@ -231,10 +233,12 @@ def test_leases_are_renewed_every_5_seconds_and_no_more_often(store_url):
 
 
 def test_a_lease_expires_by_the_database_s_own_clock(store_url):
-    def held_by(holder, ttl_s):
-        return open_store(store_url, durable=False, database_id="other", holder=holder, lease_ttl_s=ttl_s)
+    def held_by(holder):
+        store = open_store(store_url, durable=False, database_id="other", holder=holder)
+        store.let_leases_live(0.2)
+        return store
 
-    with held_by("first", 0.2) as first, held_by("second", 0.2) as second:
+    with held_by("first") as first, held_by("second") as second:
         assert first.epoch(TINY) == 1
         with pytest.raises(LeaseHeldError, match="was held by 'first'"):
             second.epoch(TINY)

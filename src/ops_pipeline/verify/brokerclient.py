@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import TypeVar
 from urllib.parse import quote
 
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
@@ -31,6 +31,7 @@ from ops_pipeline.verify.wire import (
     values_of,
 )
 
+Value = TypeVar("Value")
 # What was refused before a byte was written was not sent, and may be sent again soon.
 _AGAIN_S = 1
 _CLIENT_ERRORS = range(400, 500)
@@ -61,7 +62,7 @@ class HttpBroker:
         account: AccountId,
         *,
         now: Callable[[], datetime],
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),
     ) -> None:
         """Speak to the server at `address` about `account`; nothing is opened yet."""
         self._address = address
@@ -115,7 +116,7 @@ class HttpBroker:
         except WireError as error:
             return Unknown(f"{status}: {error}")
 
-    def _read(self, parse: Callable[[bytes], Any], path: str) -> Any:
+    def _read(self, parse: Callable[[bytes], Value], path: str) -> Value:
         status, body = self._trusted("GET", path)
         if status != HTTPStatus.OK:
             raise BrokerUnavailable(f"GET {path}: expected 200, was {status}")

@@ -85,13 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+    def do_GET(self) -> None:
         self._serve("GET")
 
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+    def do_POST(self) -> None:
         self._serve("POST")
 
-    def do_DELETE(self) -> None:  # noqa: N802 - named by http.server
+    def do_DELETE(self) -> None:
         self._serve("DELETE")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server

@@ -58,8 +58,8 @@ def start_cluster(root: Path, settings: dict[str, str]) -> str:
         account = _server_account()
         os.chown(root, account.pw_uid, account.pw_gid)
         os.chown(home, account.pw_uid, account.pw_gid)
-    create = [programs / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
-    _run_as_server(create, root)
+    words = ("-U", _USER, "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
+    _run_as_server([programs / "initdb", "-D", data, *words], root)
     port = _free_port()
     lines = {**_SETTINGS, **settings, "port": str(port), "unix_socket_directories": str(home)}
     with (data / "postgresql.auto.conf").open("a") as file:
@@ -81,7 +81,7 @@ def create_database(address: str, name: str) -> str:
 def stop_cluster(root: Path) -> None:
     """Stop the cluster under `root`, where one runs."""
     if (root / "data" / "postmaster.pid").exists():
-        stop = [binaries() / "pg_ctl", "-D", root / "data", "-m", "immediate", "-w", "stop"]
+        stop: list[str | Path] = [binaries() / "pg_ctl", "-D", root / "data", "-m", "immediate", "-w", "stop"]
         _run_as_server(stop, root, check=False)
 
 

@@ -161,9 +161,7 @@ class Counter:
             last_equity=account.cash,
         )
         terms = self._terms
-        oracle = Oracle(
-            book, market=terms.market, calendar=calendar(), clock=self._clock, rules=terms.match
-        )
+        oracle = Oracle(book, market=terms.market, calendar=calendar(), clock=self._clock, rules=terms.match)
         behind = self._accounts[account.id] = Behind(oracle, None)
         if terms.database:
             behind.tap = Tap(

@@ -29,6 +29,8 @@ _CRASHES = (0, 0, 4, 12)
 _ZOMBIES = (0, 0, 0, 3)
 _JUMPS = (0, 0, 0, 15)
 _OTHERS = (0, 0, 0, 10)
+# Each take-over is another open database.
+_MOST_TAKE_OVERS = 3
 _DOWN_S = (0, 20)
 _JUMP_S = (20, 120)
 # How long faults go on, and how long everything then has to come to rest: beyond quarantine and drain.
@@ -53,6 +55,7 @@ class Weather(Fuse):
         self._zombies = random.choice(zombies)
         self._jumps = random.choice(_JUMPS)
         self._others = random.choice(_OTHERS)
+        self._taken_over = 0
         self.lab: Lab | None = None
 
     def point(self, what: str) -> None:
@@ -65,7 +68,8 @@ class Weather(Fuse):
         if drawn < self._crashes:
             self._fired[Kind.CRASH] += 1
             raise Crash(what)
-        if drawn < self._crashes + self._zombies:
+        if drawn < self._crashes + self._zombies and self._taken_over < _MOST_TAKE_OVERS:
+            self._taken_over += 1
             self._fired[Kind.ZOMBIE] += 1
             lab.take_over()
 

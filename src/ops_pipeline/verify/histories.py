@@ -8,7 +8,7 @@ NEVER = float("inf")
 
 
 class Did(Enum):
-    """What a process did to an id, and what it was told; MAYBE: it was told nothing, so it may have happened."""
+    """What a process did to an id, and what it was told; MAYBE: nothing, so it may have happened."""
 
     ACCEPTED = "submit: accepted"
     DUPLICATE = "submit: known already"

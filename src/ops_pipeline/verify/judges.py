@@ -220,7 +220,7 @@ def _p8_peak_and_stop_only_rise(case: Case) -> Complaints:
 
 
 def _p9_tiers_once(case: Case) -> Complaints:
-    """Judge what the ladder sold: half at its first level, three quarters in all; a jump past both sells at once."""
+    """Judge what the ladder sold: half at its first level, three quarters in all, also where both go."""
     first: Counter[str] = Counter()
     both: Counter[str] = Counter()
     for order in case.ledger.orders.values():

@@ -28,8 +28,10 @@ from ops_pipeline.verify.troubles import Climate
 from ops_pipeline.verify.workload import workload
 
 _LEAST_SCHEDULES, _LEAST_CYCLES = 5_000, 50
-# Pauses per thousand points of a schedule: a few in each.
-_ZOMBIES = (8, 25)
+# A few schedules are over before a pause is drawn.
+_SEEDS = 5_250
+# Pauses per thousand points of a schedule: one to three in each.
+_ZOMBIES = (60, 120, 250)
 # One cycle of real processes for so many schedules, within these bounds; each life has a few.
 _SCHEDULES_A_CYCLE, _MOST_CYCLES, _CYCLES_A_LIFE = 100, 50, 13
 # Leases live shorter here than in the product, so that fifty take-overs take a minute.
@@ -188,22 +190,24 @@ def _result(
     bad_runs = [run for run in runs if run.objections]
     bad_lives = [life for life in found if life.objections]
     paused = sum(bool(run.fired.get(Kind.ZOMBIE)) for run in runs)
-    cycles = Counter({name: 0 for name in (SQLITE, POSTGRESQL)})
+    cycles = Counter(dict.fromkeys((SQLITE, POSTGRESQL), 0))
     for life in found:
         cycles[life.name] += life.cycles
     shown = ", ".join(f"{count} on {name}" for name, count in cycles.items())
+    enough = len(runs) < _SEEDS or (paused >= _LEAST_SCHEDULES and min(cycles.values()) >= _LEAST_CYCLES)
     note = f"; NOT RUN on PostgreSQL: {missing}" if missing else ""
     return Result(
         goal=GOAL.number,
         value=f"{len(bad_runs)} bad of {len(runs):,} schedules, {paused:,} of them paused; "
         f"{len(bad_lives)} bad lives of {len(found)} with take-overs: {shown}{note}",
         target=GOAL.target,
-        passed=not (bad_runs or bad_lives or missing),
+        passed=not (bad_runs or bad_lives or missing) and enough,
         seeds=len(runs) + cycles.total(),
         seconds=seconds,
         failures=[
             *(
-                f"seed {run.seed} ({run.scenario}): {run.objections[0]}; ops verify lease --seed {run.seed} --trace"
+                f"seed {run.seed} ({run.scenario}): {run.objections[0]}; "
+                f"ops verify lease --seed {run.seed} --trace"
                 for run in bad_runs[:_SHOWN]
             ),
             *(
@@ -227,9 +231,7 @@ def replay(bench: Bench, case: str) -> Told:
     name, *numbers = case.split(":")
     if not numbers:
         with TemporaryDirectory() as folder:
-            lab, scenario, fired, objections = brewed(
-                bench.book, int(name), Path(folder), zombies=_ZOMBIES
-            )
+            lab, scenario, fired, objections = brewed(bench.book, int(name), Path(folder), zombies=_ZOMBIES)
             lines = [f"scenario {scenario}", *told(lab), f"fired {dict(fired)}"]
             lab.close()
         return Told(lines, objections)
@@ -248,9 +250,9 @@ def replay(bench: Bench, case: str) -> Told:
 
 GOAL = Goal(
     number="G16",
-    target=f"0 bad of >= {_LEAST_SCHEDULES:,} schedules and of >= {_LEAST_CYCLES} take-overs on each database",
+    target=f"0 bad of >= {_LEAST_SCHEDULES:,} paused schedules, of >= {_LEAST_CYCLES} take-overs a database",
     short=40,
-    full=_LEAST_SCHEDULES,
+    full=_SEEDS,
     measure=measure,
     replay=replay,
 )

@@ -76,7 +76,7 @@ class WorkTerms:
 
 
 def work(terms: WorkTerms, gates: Sequence[Barrier], told: Connection) -> None:
-    """Work through every id of every account, at the same time as the other process; tell each account's calls."""
+    """Work through every id, at the same time as the other process; tell each account's calls."""
     with ThreadPoolExecutor(_THREADS) as pool:
         for found in pool.map(partial(_share, terms, gates), range(_THREADS)):
             told.send(found)
@@ -194,7 +194,7 @@ def _did(outcome: SubmitOutcome) -> Did | None:
 def histories(
     bench: Bench, accounts: Sequence[str], *, client: type[HttpBroker] = HttpBroker
 ) -> dict[Key, list[Call]]:
-    """Let two processes work on the ids of `accounts`; give each id's calls, the broker's last word included."""
+    """Let two processes work on the ids of `accounts`; give each id's calls and the broker's last word."""
     prepare(bench.book)
     base_s = machine_s()
     served = start_server(_server_terms(base_s))
@@ -212,9 +212,7 @@ def histories(
     return found
 
 
-def _worked(
-    served: Served, accounts: Sequence[str], client: type[HttpBroker]
-) -> list[tuple[str, Noted]]:
+def _worked(served: Served, accounts: Sequence[str], client: type[HttpBroker]) -> list[tuple[str, Noted]]:
     context = processes()
     gates = [context.Barrier(_PROCESSES) for _ in range(_THREADS)]
     running, ears = [], []
@@ -239,7 +237,9 @@ def _worked(
                 ears.remove(ear)
     for process in running:
         if ended(process):
-            raise RuntimeError(f"process {process.pid}: expected its work done, it ended with {process.exitcode}")
+            raise RuntimeError(
+                f"process {process.pid}: expected its work done, it ended with {process.exitcode}"
+            )
     return found
 
 

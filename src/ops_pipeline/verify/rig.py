@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from threading import Lock
 from typing import Any
 
 from ops_pipeline.adapters.store import verify as audit
@@ -16,6 +17,7 @@ from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.adoption import adopt
 from ops_pipeline.engine.wiring import Wiring
+from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.verify import wire_judges
 from ops_pipeline.verify.brokerclient import HttpBroker
 from ops_pipeline.verify.brokerserver import Served, ServerTerms, Truth, start_server
@@ -38,6 +40,8 @@ _OPENS_WITHIN_S = 60.0
 _RESTS_AFTER = timedelta(seconds=150)
 _RESTS_BEFORE = timedelta(minutes=10)
 _LOOKS_EVERY_S = 0.1
+# Migrations keep what they are about in one place for the whole process.
+_ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +126,15 @@ class Rig:
         found: list[str] = []
         with read_store(self.database) as store:
             for account in self.accounts:
+                # A process may go on meanwhile: what came was intended before, what is booked was filled before.
+                came = self.served.truth(account)
                 events = store.events(account)
-                ledger = apply_all(Ledger(account=account), events)
                 truth = self.served.truth(account)
+                ledger = apply_all(Ledger(account=account), events)
                 found += self._judged(account, ledger, events, truth, at_rest=at_rest)
-                found += wire_judges.objections(ledger, events, truth)
+                found += wire_judges.objections(ledger, events, came)
                 rows = store.verdicts(account, session=START.date())
-                found += wire_judges.undecided(ledger, events, frozenset(rows))
+                found += wire_judges.undecided(events, frozenset(rows))
             if at_rest:
                 found += [f"O12 {finding}" for finding in audit.verify(store.database)]
         return found
@@ -165,6 +171,13 @@ def open_rig(
 ) -> Rig:
     """Start a broker, make the database, let the accounts hold what they are to hold; nobody trades yet."""
     prepare(book)
+    with _ONE_AT_A_TIME:
+        return _opened(book, work, database, climate, ttl_s=ttl_s, speed=speed)
+
+
+def _opened(
+    book: LabBook, work: Workload, database: str, climate: Climate, *, ttl_s: float, speed: float
+) -> Rig:
     base_s = machine_s() + _SETS_UP_WITHIN_S
     counter = CounterTerms(market=work.market, accounts=work.accounts, match=work.match, database=database)
     served = start_server(
@@ -220,14 +233,13 @@ def _begin(rig: Rig) -> None:
 class _Standing:
     """A clock that stands where the work begins."""
 
-    def now(self) -> Any:
+    def now(self) -> datetime:
         """Give the instant."""
         return START
 
 
 def _patiently(call: Callable[[], None]) -> None:
-    from ops_pipeline.ports import BrokerUnavailable
-
+    """Call until the broker answers: what goes wrong on the way to it does so from the first call on."""
     while True:
         try:
             call()

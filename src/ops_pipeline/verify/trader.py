@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -110,8 +110,8 @@ def _opened(terms: TraderTerms, stop: Stop) -> SqlStore:
             database_id=terms.database_id,
             holder=terms.holder,
             locked=True,
-            lease_ttl_s=terms.lease_ttl_s,
         )
+        store.let_leases_live(terms.lease_ttl_s)
         try:
             for account in terms.work.accounts:
                 store.epoch(account.id)
@@ -176,12 +176,5 @@ def _store_wish(store: Store, wish: Wish) -> None:
         raise ValueError(f"wish: expected an instant of a session, was {wish.at}")
     interval = interval_of(Strategy.SWING)
     store.add_features([features_of(wish.ticker, interval, session, wish.at)])
-    made = signal_of(
-        wish.ticker, Strategy.SWING, Right.CALL, session=session, now=wish.at, life=LIFE
-    )
+    made = signal_of(wish.ticker, Strategy.SWING, Right.CALL, session=session, now=wish.at, life=LIFE)
     store.add_decisions([made], [])
-
-
-def lasting(seconds: float, speed: float) -> timedelta:
-    """Give the market's time of so many seconds of the machine."""
-    return timedelta(seconds=seconds * speed)

@@ -19,7 +19,9 @@ class WireError(ValueError):
 
 def to_bytes(value: Any) -> bytes:
     """Spell a value of the domain, or a mapping to such values."""
-    plain = {name: encode(entry) for name, entry in value.items()} if isinstance(value, dict) else encode(value)
+    plain = (
+        {name: encode(entry) for name, entry in value.items()} if isinstance(value, dict) else encode(value)
+    )
     return json.dumps(plain).encode()
 
 

@@ -42,12 +42,16 @@ def objections(ledger: Ledger, events: Sequence[e.Event], truth: Heard) -> list[
         for order_id, body in truth.heard
         if body not in sent[order_id]
     ]
-    found += [f"O3 {order_id} sent with {len(bodies)} bodies" for order_id, bodies in sent.items() if len(bodies) > 1]
+    found += [
+        f"O3 {order_id} sent with {len(bodies)} bodies"
+        for order_id, bodies in sent.items()
+        if len(bodies) > 1
+    ]
     return found + _accepted_twice(ledger, truth.book)
 
 
 def _accepted_twice(ledger: Ledger, book: Book) -> list[str]:
-    """Judge O1: one cause and generation is one accepted order; an order of ours without a cause is one too many."""
+    """Judge O1: one cause and generation is one accepted order; one without a cause is one too many."""
     causes: Counter[tuple[Purpose, str, int]] = Counter()
     found = []
     for shown in book.orders.values():
@@ -63,7 +67,7 @@ def _cause(intent: OrderIntent) -> tuple[Purpose, str, int]:
     return (intent.purpose, intent.key, intent.generation)
 
 
-def undecided(ledger: Ledger, events: Sequence[e.Event], judged: Collection[str]) -> list[str]:
+def undecided(events: Sequence[e.Event], judged: Collection[str]) -> list[str]:
     """Judge A1: an entry has its verdict with inputs, gates and rules; an exit has its decision before it."""
     decided: set[str] = set()
     found = []

@@ -1,4 +1,4 @@
-"""Work for processes that trade in real time: a market that moves a lot, holdings and signals, by seed. Pure."""
+"""Work for processes that trade in real time: a market that moves a lot, holdings, signals. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,14 @@ from ops_pipeline.verify.terms import LabAccount
 
 START = at(14, 40)
 # Of many sectors, so that no cap on one refuses what comes next.
-_TICKERS = (
-    "META AMZN WMT XOM JPM LLY CAT AAPL LIN PLD NEE NFLX TSLA COST CVX GS UNH GE MSFT SHW AMT DUK "
-    "DIS HD PG COP MS JNJ DE NVDA APD CCI"
-).split()
+_TICKERS = tuple(
+    name
+    for row in (
+        "META AMZN WMT XOM JPM LLY CAT AAPL LIN PLD NEE NFLX TSLA COST CVX GS",
+        "UNH GE MSFT SHW AMT DUK DIS HD PG COP MS JNJ DE NVDA APD CCI",
+    )
+    for name in row.split()
+)
 _HELD, _HELD_QTY = 3, 6
 _STEP_S = (6, 20)
 # What a step makes of a price, in hundredths: as many up as down, big enough to reach targets and stops.
@@ -109,6 +113,3 @@ def _move(market: LabMarket, occ: str, random: Random, quiet_at: datetime) -> No
         market.put_usd4(when, price, price + 500, occ=occ, size=random.choice(_SIZES))
         when += timedelta(seconds=random.randint(*_STEP_S))
     market.put_usd4(quiet_at, price, price + 500, occ=occ, size=100)
-
-
-

@@ -103,7 +103,7 @@ class Database:
             self._leave(failed=False)
 
     def now_us(self) -> int:
-        """Give the database's own clock, in microseconds UTC: the same for every process that writes to it."""
+        """Give the database's own clock in microseconds UTC, which all its writers share."""
         with self._lock:
             self._probe.execute(_NOW_ON_SQLITE if self.is_sqlite else _NOW_ON_POSTGRESQL)
             now: int = self._probe.fetchone()[0]

@@ -37,7 +37,7 @@ _TAKE = (
 class Leases:
     """The leases this writer holds, each taken when its account is first written.
 
-    A lease of another holder is taken over once it was not renewed for `ttl_s`; at once where it is the
+    A lease of another holder is taken over once it was not renewed for 15 s; at once where it is the
     same holder's, or where `sole`: the writer's lock was free, so its last holder is dead. Either way the
     epoch rises, and the writer that held the one before can commit no more: neither to the ledger nor
     to any other table. Time is the database's, which all writers share, unless a `clock` is given.
@@ -51,14 +51,13 @@ class Leases:
         build_hash: str,
         clock: Callable[[], datetime] | None = None,
         sole: bool = False,
-        ttl_s: float = TTL_S,
     ) -> None:
         self._database = database
         self._holder = holder
         self._build_hash = build_hash
         self._clock = clock
         self._sole = sole
-        self._ttl_us = int(ttl_s * 1_000_000)
+        self.ttl_s = TTL_S
         self._epochs: dict[str, int] = {}
         self._renewed: dict[str, int] = {}
         self._taken: set[str] = set()
@@ -91,7 +90,7 @@ class Leases:
 
     def renew(self) -> None:
         """Renew every lease held that was not renewed for a third of its time (5 s), in one commit."""
-        now_us, pace_us = self._now_us(), self._ttl_us // _RENEWALS
+        now_us, pace_us = self._now_us(), self._ttl_us() // _RENEWALS
         old = [name for name in sorted(self._epochs) if not 0 <= now_us - self._renewed[name] < pace_us]
         with self._database.transaction():
             for account in old:
@@ -99,6 +98,9 @@ class Leases:
 
     def _now_us(self) -> int:
         return micros(self._clock()) if self._clock is not None else self._database.now_us()
+
+    def _ttl_us(self) -> int:
+        return int(self.ttl_s * 1_000_000)
 
     def _agree(self) -> None:
         """Agree to a commit of any table while every lease held is still ours."""
@@ -126,9 +128,9 @@ class Leases:
             self._database.insert(LEASE, [row])
             return 1
         holder, epoch, renewed_us = found[0]
-        fresh = abs(now_us - renewed_us) < self._ttl_us
+        fresh = abs(now_us - renewed_us) < self._ttl_us()
         if holder != self._holder and fresh and not self._sole:
-            until = instant(renewed_us + self._ttl_us)
+            until = instant(renewed_us + self._ttl_us())
             raise LeaseHeldError(
                 f"account {account}: expected a free lease, was held by {holder!r} until "
                 f"{until:%Y-%m-%d %H:%M:%S} UTC; stop that process and try again, or wait until then "

@@ -12,7 +12,7 @@ from ops_pipeline.adapters.store.connect import open_reader, open_writer, parse_
 from ops_pipeline.adapters.store.database import Database
 from ops_pipeline.adapters.store.decisions import SignalSlice, VerdictSlice
 from ops_pipeline.adapters.store.features import FeatureSlice, WatchlistSlice
-from ops_pipeline.adapters.store.lease import TTL_S, Leases
+from ops_pipeline.adapters.store.lease import Leases
 from ops_pipeline.adapters.store.ledger import LedgerSlice
 from ops_pipeline.adapters.store.migrate import (
     HEAD,
@@ -96,6 +96,11 @@ class SqlStore:
         """Renew the leases held every 5 s; StaleWriterError: another writer has taken one over."""
         if self._leases is not None:
             self._leases.renew()
+
+    def let_leases_live(self, seconds: float) -> None:
+        """Let leases of others run out after so long instead of 15 s, and renew ours thrice as often."""
+        if self._leases is not None:
+            self._leases.ttl_s = seconds
 
     def accounts(self) -> tuple[AccountId, ...]:
         """Give the accounts that have a ledger, by name."""
@@ -209,15 +214,14 @@ def open_store(
     build_hash: str = "",
     exclusive: bool = False,
     locked: bool = False,
-    lease_ttl_s: float = TTL_S,
 ) -> SqlStore:
     """Open for writing; an empty database gets its tables and `database_id`, others keep their own.
 
     `durable` False spares the flush to disk: for runs on a simulated clock only. `exclusive`: nobody else
     writes to the database meanwhile, so what was read need not be checked again. `locked`: take the
     writer's lock where it is free, which says that earlier holders of the leases are dead. Leases expire
-    after `lease_ttl_s` by the database's own clock, or by `clock`: where time is simulated. An older
-    database is refused until `ops db migrate` was run, a newer one always.
+    by the database's own clock, or by `clock` where time is simulated. An older database is refused until
+    `ops db migrate` was run, a newer one always.
     """
     database = _writer(url, durable=durable, exclusive=exclusive)
     lock: WriterLock | None = None
@@ -234,7 +238,6 @@ def open_store(
             build_hash=build_hash,
             clock=clock,
             sole=lock is not None,
-            ttl_s=lease_ttl_s,
         )
         return SqlStore(database, leases, lock)
     except BaseException:
