@@ -1,6 +1,7 @@
 """What the store promises of the ledger, on SQLite and PostgreSQL."""
 
 from datetime import timedelta
+from threading import Event
 
 import pytest
 
@@ -8,7 +9,7 @@ from ops_pipeline.adapters.store import ledger as ledger_slice
 from ops_pipeline.adapters.store import reports
 from ops_pipeline.adapters.store.store import open_store, read_store
 from ops_pipeline.domain import events as e
-from ops_pipeline.domain.errors import ConfigurationError, LedgerError, StaleWriterError
+from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError, LedgerError, StaleWriterError
 from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.orders import BrokerStatus, OrderState, Purpose
 from ops_pipeline.domain.units import PositionId, to_usd4
@@ -28,6 +29,7 @@ from tests.builders_ledger import (
     planned,
     sending,
 )
+from tests.builders_run import job_run
 
 
 def opened_again(url, *, holder="test", clock=lambda: START):
@@ -199,8 +201,51 @@ def test_a_writer_whose_lease_was_taken_over_commits_no_more(store, store_url):
         with pytest.raises(StaleWriterError, match="expected epoch 1"):
             store.commit(TINY, entry(), at=minute(1))
         assert restarted.commit(TINY, entry(), at=minute(1)).seq == 7
+        store.renew_leases()  # nothing is due to be renewed within 5 s of the last commit
         with pytest.raises(StaleWriterError):
-            store.renew_leases()
+            store.add_job_runs([job_run("dispatcher", TINY)])
+        assert not restarted.last_job_runs()
+        restarted.add_job_runs([job_run("dispatcher", TINY)])
+
+
+def test_leases_are_renewed_every_5_seconds_and_no_more_often(store_url):
+    now = [START]
+    with opened_again(store_url, clock=lambda: now[0]) as store:
+        store.commit(TINY, [account_opened()], at=minute(0))
+        commits = store.commits
+        now[0] = START + timedelta(seconds=4.9)
+        store.renew_leases()
+        assert store.commits == commits
+        now[0] = START + timedelta(seconds=5)
+        store.renew_leases()
+        assert store.commits == commits + 1
+        later = START + timedelta(seconds=19.9)
+        with (
+            opened_again(store_url, holder="second", clock=lambda: later) as second,
+            pytest.raises(LeaseHeldError),
+        ):
+            second.epoch(TINY)
+        with opened_again(store_url, holder="second", clock=lambda: START + timedelta(seconds=20)) as second:
+            assert second.epoch(TINY) == 2
+            now[0] = START + timedelta(seconds=20)
+            with pytest.raises(StaleWriterError):
+                store.renew_leases()
+
+
+def test_a_lease_expires_by_the_database_s_own_clock(store_url):
+    def held_by(holder):
+        store = open_store(store_url, durable=False, database_id="other", holder=holder)
+        store.let_leases_live(0.2)
+        return store
+
+    with held_by("first") as first, held_by("second") as second:
+        assert first.epoch(TINY) == 1
+        with pytest.raises(LeaseHeldError, match="was held by 'first'"):
+            second.epoch(TINY)
+        Event().wait(0.3)
+        assert second.epoch(TINY) == 2
+        with pytest.raises(StaleWriterError):
+            first.commit(TINY, [account_opened()], at=minute(0))
 
 
 def test_another_holder_waits_until_the_lease_was_not_renewed_for_15_seconds(store, store_url):

@@ -16,7 +16,6 @@ from ops_pipeline.adapters.simulator.world import World
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store
-from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import AccountProfile
@@ -108,7 +107,6 @@ def assemble(
         database_id=identity,
         holder=holder_name(label),
         build_hash=build_hash(),
-        clock=WallClock().now,
         exclusive=not durable,
         locked=durable,
         emergency=emergency,

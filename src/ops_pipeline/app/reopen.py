@@ -9,7 +9,6 @@ from ops_pipeline.adapters.simulator.book import Book, Holding
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
-from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, load_settings
 from ops_pipeline.domain.controls import FREE, Brake
@@ -54,7 +53,6 @@ def reopen(
             database_id=None,
             holder=holder_name("ops"),
             build_hash=build_hash(),
-            clock=WallClock().now,
             locked=True,
             emergency=Emergency(run.path),
         )

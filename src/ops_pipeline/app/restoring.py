@@ -24,7 +24,6 @@ def restore_and_hold(source: Path, url: str, *, say: Callable[[str], None]) -> C
         database_id=None,
         holder=holder_name("restore"),
         build_hash=build_hash(),
-        clock=WallClock().now,
         locked=True,
     ) as store:
         now = max((row.at for row in store.last_job_runs().values()), default=WallClock().now())

@@ -103,8 +103,11 @@ class Wiring:
     def open_accounts(self, now: datetime) -> None:
         """Begin the ledger of each account that has none, from what its broker says it is.
 
-        A broker that answers for another account number raises InvariantError.
+        The leases come first: where another process holds one, nothing is asked and nothing begun. A
+        broker that answers for another account number raises InvariantError.
         """
+        for profile in self.parts.profiles:
+            self.parts.store.epoch(profile.id)
         for profile in self.parts.profiles:
             ledger = self.parts.store.ledger(profile.id)
             broker = self.parts.brokers[profile.id].account()

@@ -21,7 +21,7 @@ from ops_pipeline.verify.parallel import spread
 from ops_pipeline.verify.scenarios import SCENARIOS
 from ops_pipeline.verify.terms import LabBook
 from ops_pipeline.verify.waits import Wait, waits_of
-from ops_pipeline.verify.weather import Weather
+from ops_pipeline.verify.weather import ZOMBIES, Weather
 
 # Faults of calls, in parts per thousand: orders and cancels are few, and suffer more than reads.
 _RATE = (20, 250)
@@ -49,10 +49,10 @@ class Run:
     trace: str
 
 
-def run_seed(book: LabBook, seed: int, *, calm: bool = False) -> Run:
+def run_seed(book: LabBook, seed: int, *, calm: bool = False, zombies: Sequence[int] = ZOMBIES) -> Run:
     """Run a seed's scenario in its weather to rest, and judge it; `calm`: without any fault."""
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = _brewed(book, seed, Path(folder), calm=calm)
+        lab, name, fired, objections = brewed(book, seed, Path(folder), calm=calm, zombies=zombies)
         run = Run(
             seed=seed,
             scenario=name,
@@ -66,9 +66,10 @@ def run_seed(book: LabBook, seed: int, *, calm: bool = False) -> Run:
     return run
 
 
-def _brewed(
-    book: LabBook, seed: int, folder: Path, *, calm: bool = False
+def brewed(
+    book: LabBook, seed: int, folder: Path, *, calm: bool = False, zombies: Sequence[int] = ZOMBIES
 ) -> tuple[Lab, str, Counter[Kind], list[str]]:
+    """Run a seed's scenario; give the laboratory, what happened in it and what is objected to."""
     random = Random(seed)
     name = random.choice(sorted(SCENARIOS))
     plan = SCENARIOS[name]()
@@ -77,7 +78,7 @@ def _brewed(
     network = FaultyNetwork(
         {account.id: _schedule(random, until, {} if calm else plan.script) for account in plan.accounts}
     )
-    weather = Weather(random, network.fired, until=until)
+    weather = Weather(random, network.fired, until=until, zombies=zombies)
     plan = replace(plan, match=replace(plan.match, seed=seed, partial_chance=0.5))
     lab = open_lab(plan, book, folder, weather, network)
     weather.lab = lab
@@ -179,7 +180,7 @@ def replay(bench: Bench, case: str) -> Told:
 def tell(book: LabBook, seed: int, *, calm: bool = False) -> tuple[Told, Sequence[Wait]]:
     """Run a seed again; give what happened, what is objected to, and how long its exits waited."""
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = _brewed(book, seed, Path(folder), calm=calm)
+        lab, name, fired, objections = brewed(book, seed, Path(folder), calm=calm)
         lines = [f"scenario {name}", *told(lab), f"fired {dict(fired)}"]
         waits = waits_of(lab)
         lab.close()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.ids import tier_key
 from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.ledger import Ledger, apply_all
 from ops_pipeline.domain.market import OptionQuote
@@ -231,13 +232,13 @@ def _p9_tiers_once(case: Case) -> Complaints:
     for order in case.ledger.orders.values():
         if order.intent.purpose is Purpose.TIER:
             both[order.intent.position_id] += order.booked
-            if order.intent.key.endswith("+1"):
+            if order.intent.key == tier_key(order.intent.position_id, 1):
                 first[order.intent.position_id] += order.booked
     found = []
     for position_id, qty in both.items():
         original = _position(case, position_id).original_qty
-        if first[position_id] > original // 2 or qty > original * 3 // 4:
-            found.append(f"{position_id} sold {first[position_id]} and {qty} of {original}")
+        if first[position_id] > max(1, original // 2) or qty > max(1, original * 3 // 4):
+            found.append(f"{position_id}: the ladder sold {qty} of {original}, {first[position_id]} first")
     return found
 
 
@@ -300,6 +301,10 @@ AT_REST: tuple[tuple[str, Judge], ...] = (
     ("L1", _l1_epochs_rise),
     ("C4", _c4_every_purchase_has_a_cause),
 )
+
+# Judged while orders are under way: all but what is right only once everything was booked.
+_NEED_REST = ("O6", "O8", "P1", "P6")
+AT_ANY_INSTANT: tuple[tuple[str, Judge], ...] = tuple(row for row in AT_REST if row[0] not in _NEED_REST)
 
 
 def judge(case: Case, judges: Sequence[tuple[str, Judge]]) -> list[Violation]:

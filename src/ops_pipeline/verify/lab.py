@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,30 +19,29 @@ from ops_pipeline.domain.market import Interval, Session
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.adoption import Holding, adopt
-from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.clock import SimulatedClock
-from ops_pipeline.engine.parts import Cadences, Parts
+from ops_pipeline.engine.parts import Parts
 from ops_pipeline.engine.tick import Engine
 from ops_pipeline.engine.wiring import Wiring
 from ops_pipeline.ports import Broker, BrokerUnavailable, Store
-from ops_pipeline.stages.classifier.tickers import build_universe
 from ops_pipeline.verify.databases import DATABASE_ID, HOLDER, Opener, open_database
 from ops_pipeline.verify.evidence import ON_EVIDENCE
 from ops_pipeline.verify.fuse import Crash, Fuse, fused_broker, fused_store
 from ops_pipeline.verify.heard import Heard
-from ops_pipeline.verify.inputs import Silence, features_of, interval_of, profile_of, signal_of
+from ops_pipeline.verify.inputs import features_of, interval_of, signal_of
 from ops_pipeline.verify.judges import AT_EACH_STEP, AT_REST, Case, Judge, Violation, judge
 from ops_pipeline.verify.oracle import Oracle
 from ops_pipeline.verify.rulings import BY_THE_RULEBOOK
+from ops_pipeline.verify.services import engine_of, parts_of
 from ops_pipeline.verify.tap import Tap, tapped
 from ops_pipeline.verify.terms import LabAccount, Terms
 
-# The jobs that may move money; what feeds them is written by the laboratory itself.
-_JOBS = ("position_manager", "dispatcher")
 _SIGNAL_LIFE = timedelta(seconds=300)
 _AFTER_CLOSE = timedelta(minutes=10)
 _LEASE_RUNS_OUT = timedelta(seconds=16)
 _STEPS_BEFORE_IT_WAKES = 3
+# A process that was taken over from stops itself; the new one goes on.
+_TAKEN_OVER = (StaleWriterError, LeaseHeldError)
 _HOPELESS = 50
 _WHOLE: tuple[tuple[str, Judge], ...] = (*AT_REST, *ON_EVIDENCE, *BY_THE_RULEBOOK)
 
@@ -100,6 +99,7 @@ class Lab:
     heard: dict[AccountId, Heard] = field(init=False)
     steps: list[datetime] = field(init=False, default_factory=list)
     _left: list[SqlStore] = field(init=False, default_factory=list)
+    _holder: str = field(init=False, default=HOLDER)
 
     def __post_init__(self) -> None:
         """Open the accounts and start the first process."""
@@ -140,7 +140,8 @@ class Lab:
         self._left.append(self.store)
         self.be_off(_LEASE_RUNS_OUT, "lease to run out")
         self.lives += 1
-        self.store = self.open_store(f"{HOLDER}-{self.lives}")
+        self._holder = f"{HOLDER}-{self.lives}"
+        self.store = self.open_store(self._holder)
         self.process = self.new_process(self.store)
         self._begin()
         for _ in range(_STEPS_BEFORE_IT_WAKES):
@@ -171,8 +172,8 @@ class Lab:
             try:
                 self._begin()
                 return
-            except StaleWriterError:
-                return  # taken over from as it started: the other one goes on
+            except _TAKEN_OVER:
+                return
             except Crash:
                 self.be_off(self.restart_after(), "process dead")
 
@@ -189,9 +190,7 @@ class Lab:
         """Wire the services over a store; nothing runs yet."""
         guarded = fused_store(store, self.fuse)
         wiring = Wiring(self._parts(guarded))
-        machinery = wiring.machinery()
-        rows = tuple(row for row in machinery.rows if row.job.name in _JOBS)
-        return Process(guarded, wiring, Engine(replace(machinery, rows=rows)))
+        return Process(guarded, wiring, engine_of(wiring))
 
     def live(self, acts: Sequence[Act], end: datetime) -> None:
         """Run from the clock's instant to `end`, over every session between them."""
@@ -217,8 +216,7 @@ class Lab:
             self.steps.append(now)
             self.process.engine.run_due(now)
             self.judge_step()
-        except (StaleWriterError, LeaseHeldError):
-            # A process that was taken over from has stopped itself; the new one goes on, as soon as it may.
+        except _TAKEN_OVER:
             self.judge_step()
         except Crash:
             self.be_off(self.restart_after(), "process dead")
@@ -342,7 +340,10 @@ class Lab:
 
     def _renewed(self, store: SqlStore) -> SqlStore:
         """Give a store that remembers nothing, over the same connection: what a new process opens."""
-        leases = Leases(store.database, holder=HOLDER, build_hash="", clock=self.clock.now)
+        # The dead process has no say in what this one commits.
+        store.database.before_commit.clear()
+        store.database.on_end.clear()
+        leases = Leases(store.database, holder=self._holder, build_hash="", clock=self.clock.now)
         fresh = SqlStore(store.database, leases, emergency=store.emergency)
         fresh.import_journal()
         return fresh
@@ -360,22 +361,12 @@ class Lab:
         )
 
     def _parts(self, store: Store) -> Parts:
-        terms, silence = self.terms, Silence()
-        return Parts(
-            book=terms.book,
+        return parts_of(
+            self.terms.book,
             store=store,
-            market=terms.market,
-            news=silence,
-            model=silence,
-            universe=build_universe({}),
-            calendar=self.terms.calendar,
-            symbols=(),
-            intervals=(Interval.MINUTE, Interval.DAY),
-            profiles=tuple(profile_of(account) for account in terms.accounts),
+            market=self.terms.market,
+            accounts=self.terms.accounts,
             brokers={name: fused_broker(broker, self.fuse) for name, broker in self.brokers.items()},
-            budgets={name: RateBudget(terms.book.rate_rules(), self.clock) for name in self.brokers},
-            cadences=Cadences(
-                iv_every=timedelta(hours=1), daily_every=timedelta(minutes=5), retry_every=timedelta(0)
-            ),
-            recorded=False,
+            clock=self.clock,
+            calendar=self.terms.calendar,
         )

@@ -15,7 +15,13 @@ from ops_pipeline.adapters.store.shape import digests_of, fill, rows_of, shape_o
 from ops_pipeline.adapters.store.store import maintenance, migrate_url, open_store, read_store
 from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.domain.errors import ConfigurationError
-from ops_pipeline.verify.cluster import Cluster, find_programs, running_cluster
+from ops_pipeline.verify.cluster import (
+    NOT_DURABLE,
+    create_database,
+    find_binaries,
+    start_cluster,
+    stop_cluster,
+)
 from ops_pipeline.verify.crash import open_lab, run_on
 from ops_pipeline.verify.databases import HOLDER
 from ops_pipeline.verify.fuse import Crash, Fuse
@@ -98,10 +104,11 @@ def _places(stack: ExitStack) -> Iterator[Place]:
     folder = Path(stack.enter_context(TemporaryDirectory()))
     numbers = iter(range(1_000_000))
     yield Place("sqlite", lambda: f"sqlite:///{folder}/{next(numbers)}.sqlite")
-    programs = find_programs()
-    if programs is not None:
-        cluster: Cluster = stack.enter_context(running_cluster(programs))
-        yield Place("postgresql", cluster.new_database)
+    if find_binaries() is not None:
+        root = Path(stack.enter_context(TemporaryDirectory()))
+        stack.callback(stop_cluster, root)
+        address = start_cluster(root, NOT_DURABLE)
+        yield Place("postgresql", lambda: create_database(address, f"verify_{next(numbers)}"))
 
 
 def _sample(count: int, size: int) -> Sequence[int]:

@@ -14,7 +14,9 @@ from ops_pipeline.domain.orders import (
     BrokerStatus,
     Fill,
     Leg,
+    OrderIntent,
     Side,
+    SubmitOutcome,
 )
 from ops_pipeline.domain.units import ClientOrderId, Occ, Usd4
 from ops_pipeline.ports import Calendar, Clock, MarketData
@@ -41,6 +43,10 @@ class Oracle(SimulatedBroker):
     def book(self) -> Book:
         """Give the truth."""
         return self._book
+
+    def take(self, intent: OrderIntent) -> SubmitOutcome:
+        """Take an order as it came over a wire, or say why not."""
+        return self._take(intent, self._advance())
 
     def advance(self) -> datetime:
         """Bring the account up to the clock: matches, expiries, liquidation."""

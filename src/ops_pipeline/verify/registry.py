@@ -36,4 +36,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("soak", "G15", "A year of sessions, with what a year has.", "soak", "GOAL"),
     Entry("powerloss", "G5", "The power fails at every unflushed write.", "powerloss", "GOAL"),
     Entry("migrate", "G20", "Migrations are interrupted anywhere; a copy is put back.", "migrations", "GOAL"),
+    Entry("linear", "G19", "Two processes at one broker are told one history of every id.", "linear", "GOAL"),
+    Entry("lease", "G16", "Two processes at one account: only one of them writes.", "lease", "GOAL"),
+    Entry("kill9", "G4", "A real process is killed while it trades, again and again.", "kill9", "GOAL"),
 )

@@ -53,6 +53,7 @@ class Tap:
         self._market = market
         self._truth = truth
         self._bodies: dict[str, str] = {}
+        self.sent = 0
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._broker, name)
@@ -61,11 +62,10 @@ class Tap:
 
     def submit(self, order: Approved) -> SubmitOutcome:
         """Judge, then pass on."""
-        ledger, intent = self._ledger(), order.intent
-        for name, detail in [*self._objections(intent, ledger), *over_limits(self._sent(intent, ledger))]:
-            self._tell(Violation(name, self._account, self._now(), f"{intent.client_order_id} {detail}"))
+        self.hear(order.intent)
+        self._object(order.intent, over_limits(self._sent(order.intent, self._ledger())))
         outcome = self._broker.submit(order)
-        self._heard.answers[intent.client_order_id].append(type(outcome).__name__.lower())
+        self._heard.answers[order.intent.client_order_id].append(type(outcome).__name__.lower())
         return outcome
 
     def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
@@ -93,6 +93,15 @@ class Tap:
             quote=self._market.quotes([intent.occ], now=now).get(intent.occ),
             shown=self._heard.positions.get(now, ()),
         )
+
+    def hear(self, intent: OrderIntent) -> None:
+        """Judge an order that is on the wire by what stands in the ledger."""
+        self.sent += 1
+        self._object(intent, self._objections(intent, self._ledger()))
+
+    def _object(self, intent: OrderIntent, found: Sequence[tuple[str, str]]) -> None:
+        for name, detail in found:
+            self._tell(Violation(name, self._account, self._now(), f"{intent.client_order_id} {detail}"))
 
     def _objections(self, intent: OrderIntent, ledger: Ledger) -> list[tuple[str, str]]:
         found = []

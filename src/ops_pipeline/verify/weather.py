@@ -1,6 +1,7 @@
 """What happens to a host by chance: crashes, pauses, clock jumps, others at the broker. Shell."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
@@ -12,10 +13,12 @@ from ops_pipeline.verify.lab import Lab
 # How often each happens, in parts per thousand of the points (crashes, zombies) or steps (the others); a
 # seed draws one of each list, so that some weathers are quiet.
 _CRASHES = (0, 0, 4, 12)
-_ZOMBIES = (0, 0, 3, 8)
+ZOMBIES = (0, 0, 3, 8)
 _JUMPS = (0, 0, 0, 20)
 _SALES = (0, 0, 0, 40)
 _FOREIGNERS = (0, 0, 0, 40)
+# Each take-over is another open database.
+_MOST_TAKE_OVERS = 3
 _DOWN_S = (0, 20)
 _JUMP_S = (20, 120)
 # The prefix of order ids of another installation of this program.
@@ -25,14 +28,17 @@ _FOREIGN = "op1ffff-e-"
 class Weather(Fuse):
     """What happens to the host by chance until the storm is over: crashes, pauses, jumps, other people."""
 
-    def __init__(self, random: Random, fired: Counter[Kind], *, until: datetime) -> None:
-        """Draw how much of each there is."""
+    def __init__(
+        self, random: Random, fired: Counter[Kind], *, until: datetime, zombies: Sequence[int] = ZOMBIES
+    ) -> None:
+        """Draw how much of each there is; `zombies` are the rates of pauses drawn from."""
         super().__init__()
         self._random = random
         self._fired = fired
         self._until = until
         self._crashes = random.choice(_CRASHES)
-        self._zombies = random.choice(_ZOMBIES)
+        self._zombies = random.choice(zombies)
+        self._taken_over = 0
         self._jumps = random.choice(_JUMPS)
         self._sales = random.choice(_SALES)
         self._foreigners = random.choice(_FOREIGNERS)
@@ -48,7 +54,8 @@ class Weather(Fuse):
         if drawn < self._crashes:
             self._fired[Kind.CRASH] += 1
             raise Crash(what)
-        if drawn < self._crashes + self._zombies:
+        if drawn < self._crashes + self._zombies and self._taken_over < _MOST_TAKE_OVERS:
+            self._taken_over += 1
             self._fired[Kind.ZOMBIE] += 1
             lab.take_over()
 

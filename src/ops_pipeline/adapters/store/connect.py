@@ -11,6 +11,8 @@ from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingD
 
 # How long a write waits for another connection's.
 BUSY_S = 5.0
+# As long as a lease lives without being renewed.
+_STANDS_STILL_S = 15.0
 # The folder beside a database where its copies lie.
 BACKUPS = "backups"
 
@@ -35,6 +37,9 @@ def open_writer(url: URL, *, durable: bool) -> Any:
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, durable=durable)
     connection = _open_postgresql(url)
+    # A process that stands still inside a transaction must not keep its lease's row from its successor.
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{_STANDS_STILL_S:g}s'")
+    connection.execute(f"SET lock_timeout = '{BUSY_S:g}s'")
     if not durable:
         connection.execute("SET synchronous_commit = off")
     return connection

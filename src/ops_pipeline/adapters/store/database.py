@@ -19,6 +19,8 @@ Row = dict[str, Any]
 # Statements are constants of this package and compile to the same text for every connection of a dialect.
 _COMPILED: dict[tuple[bool, int], tuple[Executable, str, Row]] = {}
 _INSERTS: dict[tuple[bool, str, str], str] = {}
+_NOW_ON_SQLITE = "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000"
+_NOW_ON_POSTGRESQL = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
 class Database:
@@ -38,6 +40,7 @@ class Database:
         self.commits = 0
         self.rollbacks = 0
         self.changed = 0
+        self.before_commit: list[Callable[[], None]] = []
         self.on_end: list[Callable[[bool], None]] = []
         self._lock = RLock()
         self._depth = 0
@@ -115,11 +118,19 @@ class Database:
             before, self._depth = self.changed, self._depth + 1
             try:
                 yield
+                self._guard()
             except BaseException:
                 self._doomed = self._doomed or self.changed != before or self._broken()
                 self._leave(failed=True)
                 raise
             self._leave(failed=False)
+
+    def now_us(self) -> int:
+        """Give the database's own clock in microseconds UTC, which all its writers share."""
+        with self._lock:
+            self._probe.execute(_NOW_ON_SQLITE if self.is_sqlite else _NOW_ON_POSTGRESQL)
+            now: int = self._probe.fetchone()[0]
+        return now
 
     def freshness(self) -> object:
         """Give a token that stays equal as long as only this connection changed the database.
@@ -182,6 +193,12 @@ class Database:
             self._in_trouble = not_now
             with suppress(*self._failures):
                 self.connection.execute(f"PRAGMA busy_timeout = {0 if not_now else int(BUSY_S * 1000)}")
+
+    def _guard(self) -> None:
+        """Let who must agree to a commit object to it."""
+        if self._depth == 1 and self._begun and self.changed > 0 and not self._doomed:
+            for agree in self.before_commit:
+                agree()
 
     def _broken(self) -> bool:
         # PostgreSQL refuses everything after a failed statement until the transaction ends.

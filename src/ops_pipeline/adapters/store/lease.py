@@ -10,7 +10,9 @@ from ops_pipeline.adapters.store.rows import instant, micros
 from ops_pipeline.adapters.store.schema import LEASE
 from ops_pipeline.domain.errors import LeaseHeldError, StaleWriterError
 
-TTL_S = 15
+TTL_S = 15.0
+# A third of the time to live: two renewals may be late before anybody may take over.
+_RENEWALS = 3
 
 _READ = select(LEASE.c.holder, LEASE.c.epoch, LEASE.c.renewed_us).where(
     LEASE.c.account == bindparam("of_account")
@@ -35,9 +37,10 @@ _TAKE = (
 class Leases:
     """The leases this writer holds, each taken when its account is first written.
 
-    A lease of another holder is taken over once it was not renewed for 15 s by the clock; at once where
-    it is the same holder's, or where `sole`: the writer's lock was free, so its last holder is dead.
-    Either way the epoch rises, and the writer that held the one before can commit no more.
+    A lease of another holder is taken over once it was not renewed for 15 s; at once where it is the
+    same holder's, or where `sole`: the writer's lock was free, so its last holder is dead. Either way the
+    epoch rises, and the writer that held the one before can commit no more: neither to the ledger nor
+    to any other table. Time is the database's, which all writers share, unless a `clock` is given.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Leases:
         *,
         holder: str,
         build_hash: str,
-        clock: Callable[[], datetime],
+        clock: Callable[[], datetime] | None = None,
         sole: bool = False,
     ) -> None:
         self._database = database
@@ -54,9 +57,14 @@ class Leases:
         self._build_hash = build_hash
         self._clock = clock
         self._sole = sole
+        self.ttl_s = TTL_S
         self._epochs: dict[str, int] = {}
+        self._renewed: dict[str, int] = {}
         self._taken: set[str] = set()
+        self._checked: set[str] = set()
         database.on_end.append(self._ended)
+        if not database.exclusive:
+            database.before_commit.append(self._agree)
 
     def epoch(self, account: str) -> int:
         """Give the epoch held, taking the lease at the first call; LeaseHeldError: another does."""
@@ -66,31 +74,48 @@ class Leases:
                 self._database.begin()
                 held = self._epochs[account] = self._take(account)
                 self._taken.add(account)
+                self._checked.add(account)
         return held
 
     def check(self, account: str) -> None:
         """Renew inside the writing transaction; StaleWriterError where the epoch was superseded."""
         epoch = self.epoch(account)
-        now_us = micros(self._clock())
+        now_us = self._now_us()
         if self._database.write(_RENEW, of_account=account, of_epoch=epoch, now_us=now_us) != 1:
             raise StaleWriterError(
                 f"account {account}: expected epoch {epoch} in the lease, found a newer writer's"
             )
+        self._renewed[account] = now_us
+        self._checked.add(account)
 
     def renew(self) -> None:
-        """Renew every lease held, in one commit."""
+        """Renew every lease held that was not renewed for a third of its time (5 s), in one commit."""
+        now_us, pace_us = self._now_us(), self._ttl_us() // _RENEWALS
+        old = [name for name in sorted(self._epochs) if not 0 <= now_us - self._renewed[name] < pace_us]
         with self._database.transaction():
-            for account in sorted(self._epochs):
+            for account in old:
                 self.check(account)
+
+    def _now_us(self) -> int:
+        return micros(self._clock()) if self._clock is not None else self._database.now_us()
+
+    def _ttl_us(self) -> int:
+        return int(self.ttl_s * 1_000_000)
+
+    def _agree(self) -> None:
+        """Agree to a commit of any table while every lease held is still ours."""
+        for account in sorted(self._epochs.keys() - self._checked):
+            self.check(account)
 
     def _ended(self, committed: bool) -> None:  # noqa: FBT001 - a listener of Database.on_end
         if not committed:
             for account in self._taken:
                 self._epochs.pop(account, None)
         self._taken.clear()
+        self._checked.clear()
 
     def _take(self, account: str) -> int:
-        now_us = micros(self._clock())
+        now_us = self._renewed[account] = self._now_us()
         found = self._database.rows(_READ, of_account=account)
         if not found:
             row = {
@@ -103,9 +128,9 @@ class Leases:
             self._database.insert(LEASE, [row])
             return 1
         holder, epoch, renewed_us = found[0]
-        fresh = abs(now_us - renewed_us) < TTL_S * 1_000_000
+        fresh = abs(now_us - renewed_us) < self._ttl_us()
         if holder != self._holder and fresh and not self._sole:
-            until = instant(renewed_us + TTL_S * 1_000_000)
+            until = instant(renewed_us + self._ttl_us())
             raise LeaseHeldError(
                 f"account {account}: expected a free lease, was held by {holder!r} until "
                 f"{until:%Y-%m-%d %H:%M:%S} UTC; stop that process and try again, or wait until then "

@@ -24,6 +24,7 @@ from ops_pipeline.adapters.store.migrate import (
     revision_of,
 )
 from ops_pipeline.adapters.store.news import NewsSlice
+from ops_pipeline.adapters.store.rows import instant
 from ops_pipeline.adapters.store.schema import META
 from ops_pipeline.adapters.store.snapshots import SnapshotSlice
 from ops_pipeline.adapters.store.telemetry import TelemetrySlice
@@ -100,7 +101,7 @@ class SqlStore:
         return self.database.transaction()
 
     def renew_leases(self) -> None:
-        """Renew the leases held; StaleWriterError: another writer has taken one over.
+        """Renew the leases held every 5 s; StaleWriterError: another writer has taken one over.
 
         A database that takes no write is left alone: the next commit it takes checks the leases.
         """
@@ -125,6 +126,11 @@ class SqlStore:
             if self._ledger.has_tail
             else ""
         )
+
+    def let_leases_live(self, seconds: float) -> None:
+        """Let leases of others run out after so long instead of 15 s, and renew ours thrice as often."""
+        if self._leases is not None:
+            self._leases.ttl_s = seconds
 
     def accounts(self) -> tuple[AccountId, ...]:
         """Give the accounts that have a ledger, by name."""
@@ -234,7 +240,7 @@ def open_store(  # noqa: PLR0913 - each run names what its database is for
     durable: bool,
     database_id: str | None,
     holder: str,
-    clock: Callable[[], datetime],
+    clock: Callable[[], datetime] | None = None,
     build_hash: str = "",
     exclusive: bool = False,
     locked: bool = False,
@@ -244,10 +250,10 @@ def open_store(  # noqa: PLR0913 - each run names what its database is for
 
     `durable` False spares the flush to disk: for runs on a simulated clock only. `exclusive`: nobody else
     writes to the database meanwhile, so what was read need not be checked again. `locked`: take the
-    writer's lock where it is free, which says that earlier holders of the leases are dead. `clock` is the
-    wall's: leases expire by it. An older database is refused until `ops db migrate` was run, a newer one
-    always. `emergency`: exits go on in its journal while the database takes no write; one that is left from
-    before is stored first.
+    writer's lock where it is free, which says that earlier holders of the leases are dead. Leases expire
+    by the database's own clock, or by `clock` where time is simulated. An older database is refused until
+    `ops db migrate` was run, a newer one always. `emergency`: exits go on in its journal while the database
+    takes no write; one that is left from before is stored first.
     """
     database = _writer(url, durable=durable, exclusive=exclusive)
     lock: WriterLock | None = None
@@ -257,7 +263,7 @@ def open_store(  # noqa: PLR0913 - each run names what its database is for
         if revision_of(database) is None:
             migrate(database)
         require_newest(database)
-        _introduce(database, database_id, clock())
+        _introduce(database, database_id, clock() if clock is not None else instant(database.now_us()))
         leases = Leases(database, holder=holder, build_hash=build_hash, clock=clock, sole=lock is not None)
         store = SqlStore(database, leases, lock, emergency)
         if emergency is not None:
