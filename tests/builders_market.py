@@ -237,6 +237,7 @@ class Rig:
             store=self.store,
             broker=self.broker,
             rules=self.settings.execution_rules(),
+            calendar=calendar(),
         )
         return self.wrap(desk) if self.wrap else desk
 

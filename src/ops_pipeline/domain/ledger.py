@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from ops_pipeline.domain import breaks as b
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain import order_fold, position_fold
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
@@ -41,6 +42,8 @@ class Roll:
 class Ledger:
     """Everything the event chain says of one account; `cash` and `start_cash` in Usd4.
 
+    `external` is what is held beside our positions; `resolved` what a person booked and no activity has
+    told yet, by symbol; activities are booked up to `read_through` and none from before `opened_at`.
     `kept` is the fold's index of what is alive; a ledger without one looks through its history.
     """
 
@@ -59,7 +62,11 @@ class Ledger:
     control: ControlLevel = ControlLevel.NORMAL
     control_reason: str = ""
     paused_session: date | None = None
-    breaks: Mapping[str, e.BreakFound] = field(default_factory=dict)
+    opened_at: datetime | None = None
+    read_through: datetime | None = None
+    breaks: Mapping[str, b.BreakFound] = field(default_factory=dict)
+    external: Mapping[str, b.External] = field(default_factory=dict)
+    resolved: Mapping[str, int] = field(default_factory=dict)
     orders: Mapping[ClientOrderId, Order] = field(default_factory=dict)
     positions: Mapping[PositionId, Position] = field(default_factory=dict)
     rolls: Mapping[str, Roll] = field(default_factory=dict)
@@ -139,12 +146,12 @@ class Ledger:
         return self.index.generations.get((purpose, key), 0) + 1
 
     def held(self) -> dict[str, int]:
-        """Give contracts held per symbol, as the ledger has it."""
-        held: dict[str, int] = {}
+        """Give what is held per symbol, as the ledger has it: our positions and what is beside them."""
+        held = {symbol: row.qty for symbol, row in self.external.items()}
         for position in self.positions.values():
             if position.qty:
                 held[position.contract.occ] = held.get(position.contract.occ, 0) + position.qty
-        return held
+        return {symbol: qty for symbol, qty in held.items() if qty}
 
 
 def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
@@ -155,6 +162,8 @@ def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
         positions=dict(ledger.positions),
         rolls=dict(ledger.rolls),
         breaks=dict(ledger.breaks),
+        external=dict(ledger.external),
+        resolved=dict(ledger.resolved),
         alerts=dict(ledger.alerts),
         executions=dict(ledger.executions),
         kept=ledger.index.copy(),
@@ -201,8 +210,10 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
             return replace(_put_position(ledger, position), cash=ledger.cash + amount)
         case e.RollAdvanced() | e.RollRefused():
             return _roll(ledger, body, at)
+        case b.FillBusted():
+            return _bust(ledger, body, at)
         case _:
-            return _account(ledger, body, at)
+            return _beside(ledger, body) if isinstance(body, b.Beside) else _account(ledger, body, at)
 
 
 def _may_intend(ledger: Ledger, intent: OrderIntent) -> None:
@@ -293,6 +304,33 @@ def _book(ledger: Ledger, body: e.FillBooked, at: datetime) -> Ledger:
     return replace(_put_order(_put_position(ledger, position), order), cash=ledger.cash - flow)
 
 
+def _bust(ledger: Ledger, body: b.FillBusted, at: datetime) -> Ledger:
+    fill = body.fill
+    _once(ledger, body.activity_id)
+    position = position_fold.bust_fill(_position(ledger, body.position_id), fill)
+    order = order_fold.bust(_order(ledger, fill.client_order_id), fill, at)
+    flow = fill.price * fill.qty * body.multiplier + fill.fees
+    return replace(_put_order(_put_position(ledger, position), order), cash=ledger.cash + flow)
+
+
+def _beside(ledger: Ledger, body: b.Beside) -> Ledger:
+    if isinstance(body, b.ExternalMoved):
+        _once(ledger, body.activity_id)
+    cash, realised = b.fold_beside(ledger.external, ledger.resolved, body)  # type: ignore[arg-type] # see _put_order
+    ledger = replace(ledger, cash=ledger.cash + cash, other_cash=ledger.other_cash + realised)
+    match body:
+        case b.ExternalAdopted():
+            begun = position_fold.begin_held(_position(ledger, body.position_id), body.qty, body.cost)
+            return _put_position(ledger, begun)
+        case b.PositionReleased():
+            left = position_fold.release(_position(ledger, body.position_id), body.qty, body.basis)
+            return _put_position(ledger, left)
+        case b.ActivitiesRead(through=through):
+            return replace(ledger, read_through=through)
+        case _:
+            return ledger
+
+
 def _roll(ledger: Ledger, body: e.RollAdvanced | e.RollRefused, at: datetime) -> Ledger:
     position = _position(ledger, body.position_id)
     if isinstance(body, e.RollRefused):
@@ -326,6 +364,8 @@ def _account(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
                 tier=body.tier,
                 start_cash=body.cash,
                 cash=body.cash,
+                opened_at=at,
+                read_through=at,
             )
         case e.CashMoved():
             _once(ledger, body.activity_id)
@@ -338,10 +378,10 @@ def _account(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
             return replace(ledger, control=body.level, control_reason=body.reason)
         case e.EntriesPaused():
             return replace(ledger, paused_session=body.session)
-        case e.BreakFound():
+        case b.BreakFound():
             ledger.breaks[body.symbol] = body  # type: ignore[index] # see _put_order
             return ledger
-        case e.BreakSettled():
+        case b.BreakSettled():
             ledger.breaks.pop(body.symbol, None)  # type: ignore[attr-defined] # see _put_order
             return ledger
         case AlertRaised(code=code, key=key, severity=severity, detail=detail):

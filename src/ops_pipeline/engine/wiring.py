@@ -232,6 +232,7 @@ class Wiring:
             store=self.parts.store,
             broker=BudgetedBroker(self.parts.brokers[account], self.parts.budgets[account], use),
             rules=self.parts.book.execution_rules(),
+            calendar=self.parts.calendar,
         )
 
     def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:

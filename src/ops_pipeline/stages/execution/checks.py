@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode
+from ops_pipeline.domain.breaks import Cause
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import GateResult, Order, OrderIntent, Purpose, Side
 from ops_pipeline.domain.rules import ExecutionRules
@@ -49,8 +50,12 @@ def _shape(intent: OrderIntent) -> GateResult:
 def _frozen(intent: OrderIntent, ledger: Ledger) -> GateResult:
     position = ledger.positions.get(intent.position_id)
     frozen = position.frozen if position else ""
-    broken = any(leg.occ in ledger.breaks and ledger.breaks[leg.occ].confirmed for leg in intent.legs)
-    return GateResult("not_frozen", not frozen and not broken, frozen or ("break" if broken else "no"), "no")
+    found = [ledger.breaks[leg.occ] for leg in intent.legs if leg.occ in ledger.breaks]
+    # What has a cause may still be sold, at most what the broker holds of it; nothing is bought.
+    barred = intent.purpose.opens
+    causes = [row.cause for row in found if row.confirmed and (barred or row.cause is Cause.UNKNOWN)]
+    observed = frozen or (f"break: {causes[0]}" if causes else "no")
+    return GateResult("not_frozen", not frozen and not causes, observed, "no")
 
 
 def _ceiling(intent: OrderIntent, rules: ExecutionRules) -> GateResult:

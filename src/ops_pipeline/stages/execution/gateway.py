@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from ops_pipeline.domain.breaks import ActivitiesRead
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
+from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import (
     Accepted,
     Approved,
@@ -19,8 +21,9 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId
-from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore
+from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, LedgerStore
 from ops_pipeline.stages.execution import reconcile
+from ops_pipeline.stages.execution.booking import bookings
 from ops_pipeline.stages.execution.checks import before_send
 from ops_pipeline.stages.execution.lifecycle import body_hash
 
@@ -38,6 +41,12 @@ class Desk:
     store: LedgerStore
     broker: Broker
     rules: ExecutionRules
+    calendar: Calendar
+
+    def close_on(self, day: date) -> datetime | None:
+        """Give the end of a day's session; None on a day without one."""
+        session = self.calendar.session_on(day)
+        return session.close_at if session else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +107,30 @@ def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
 def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
     """Book what happened and take over what the broker shows of our orders, in one commit.
 
-    `since` reaches back beyond the usual overlap. Raises BrokerUnavailable where a read fails; then
-    nothing is stored.
+    Activities are read from some days before those already booked: they may be told late. `since`
+    reaches back beyond that. Raises BrokerUnavailable where a read fails; then nothing is stored.
     """
     ledger = desk.store.ledger(desk.account)
     watched = reconcile.watched(ledger, now=now)
-    first = min([now - ACTIVITY_OVERLAP, *(order.created_at for order in watched)])
+    first = min([_booked_until(ledger, now), *(order.created_at for order in watched)])
     activities = desk.broker.activities(since=min(first, since or first))
     oldest = min((order.created_at for order in watched), default=now)
     shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched else ()
     # Fills first: they outrank what an order says of itself.
-    booked = reconcile.bookings(ledger, activities)
-    bodies = [*booked, *reconcile.observations(ledger, shown)]
+    booked = bookings(ledger, activities, closes=desk.close_on)
+    bodies = [*booked, *reconcile.observations(ledger, shown), *_read_through(ledger, now)]
     desk.store.commit(desk.account, bodies, at=now)
     return Observed(read=len(activities), shown=frozenset(order.client_order_id for order in shown))
+
+
+def _booked_until(ledger: Ledger, now: datetime) -> datetime:
+    return (ledger.read_through or now) - ACTIVITY_OVERLAP
+
+
+def _read_through(ledger: Ledger, now: datetime) -> list[EventBody]:
+    """Move the mark up to which activities are booked, once a day, in the commit that books them."""
+    known = ledger.read_through
+    return [ActivitiesRead(through=now)] if known is None or known.date() < now.date() else []
 
 
 def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:
