@@ -2,6 +2,7 @@
 
 import os
 import platform
+import pwd
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,15 @@ from pathlib import Path
 def holder_name(label: str) -> str:
     """Name this process among all that may hold a lease: what it does, its host and its number."""
     return f"{label} on {platform.node()}, process {os.getpid()}"
+
+
+def actor_name() -> str:
+    """Name the person whose process this is, as the system knows them."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 def build_hash() -> str:

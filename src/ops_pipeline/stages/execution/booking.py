@@ -8,12 +8,12 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.breaks import Cause, ExternalMoved, FillBusted
 from ops_pipeline.domain.ids import PREFIX
-from ops_pipeline.domain.instruments import OptionContract, split_contract
+from ops_pipeline.domain.instruments import OptionContract, contract_of, split_contract
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Activity, ActivityKind, Fill, Order, Purpose
 from ops_pipeline.domain.positions import ExitReason, Position
 from ops_pipeline.domain.units import Occ, PositionId, Usd4
-from ops_pipeline.stages.execution.causes import LIQUIDATES_BEFORE_CLOSE, contract_of
+from ops_pipeline.stages.execution.causes import LIQUIDATES_BEFORE_CLOSE
 
 LIQUIDATION = "liquidation"
 # Gives the end of a day's session; None: the day has none, or it is not known.
@@ -73,6 +73,12 @@ def bookings(
             bodies += _booking(activity, state)
             bodies += _halt(ledger, activity.symbol) if activity.kind is ActivityKind.ASSIGNMENT else []
     return highest([*_with_evidence(ledger, bodies), *_levels(ledger, bodies)])
+
+
+def book_by_hand(ledger: Ledger, activity: Activity, cause: Cause) -> list[e.EventBody]:
+    """Book a movement that a person declares; it settles nothing that was declared before."""
+    state = _state_of(replace(ledger, resolved={}), (), lambda _: None)
+    return list(_moved(activity, cause, state))
 
 
 def _state_of(ledger: Ledger, activities: Sequence[Activity], closes: Closes) -> _Holdings:

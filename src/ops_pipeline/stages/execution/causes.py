@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.breaks import Cause
-from ops_pipeline.domain.instruments import OptionContract, Split, parse_occ
+from ops_pipeline.domain.instruments import OptionContract, Split, contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Activity, ActivityKind, BrokerOrder, Leg, Side
 from ops_pipeline.domain.units import ONE_CENT, Usd4
@@ -167,14 +167,6 @@ def sights(
             renamed=_is_renamed(symbol, found),
         )
     return seen
-
-
-def contract_of(symbol: str) -> OptionContract | None:
-    """Read a symbol as a contract; None: shares, or nothing that can be read."""
-    try:
-        return parse_occ(symbol)
-    except ValueError:
-        return None
 
 
 def _of_our_orders(ledger: Ledger, shown: Iterable[BrokerOrder]) -> tuple[dict[str, int], dict[str, int]]:

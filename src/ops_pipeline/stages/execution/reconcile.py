@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import BrokerPosition
 from ops_pipeline.domain.breaks import INFERRED_FOR_DAYS, BreakFound, BreakSettled, Cause
+from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import BrokerOrder, Order, OrderState, Purpose
 from ops_pipeline.domain.positions import ExitReason, Position
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.stages.execution.booking import highest, reduce_only
-from ops_pipeline.stages.execution.causes import contract_of
 from ops_pipeline.stages.execution.lifecycle import ENTRIES
 
 AGREED = "quantities agree again"

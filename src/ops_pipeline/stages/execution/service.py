@@ -7,6 +7,7 @@ from datetime import datetime
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
 from ops_pipeline.domain.fees import fee_rules_on
+from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust_of
 from ops_pipeline.domain.orders import Activity, Approved, Order, OrderIntent, OrderState
@@ -16,7 +17,7 @@ from ops_pipeline.domain.units import Usd4, format_usd
 from ops_pipeline.ports import BrokerUnavailable, MarketData
 from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
 from ops_pipeline.stages.execution.booking import bookings
-from ops_pipeline.stages.execution.causes import Surroundings, causes_of, contract_of
+from ops_pipeline.stages.execution.causes import Surroundings, causes_of
 from ops_pipeline.stages.execution.gateway import ACTIVITY_OVERLAP, Desk, cancel, observe, post, send
 
 # States in which the broker may hold something that the ledger has not booked yet.
