@@ -26,4 +26,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("crash", "G1", "The process dies at every point around its effects.", "crash", "SINGLE"),
     Entry("crash-double", "G2", "The process dies again while it recovers.", "crash", "DOUBLE"),
     Entry("dst", "G3", "Faults of every kind by seed, judged by an all-seeing broker.", "dst", "GOAL"),
+    Entry("recon", "G18", "Differences of every cause are named and settled.", "recon", "GOAL"),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.breaks import Cause
+from ops_pipeline.domain.ids import PREFIX
 from ops_pipeline.domain.instruments import OptionContract, Split, contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Activity, ActivityKind, BrokerOrder, Leg, Side
@@ -170,14 +171,20 @@ def sights(
 
 
 def _of_our_orders(ledger: Ledger, shown: Iterable[BrokerOrder]) -> tuple[dict[str, int], dict[str, int]]:
-    """Give by symbol what our orders filled beyond what is booked, and what they no longer show of it."""
+    """Give by symbol what our orders filled beyond what is booked, and what they no longer show of it.
+
+    An order of our making that the ledger does not know has nothing booked.
+    """
     missed: dict[str, int] = {}
     busted: dict[str, int] = {}
     for order in shown:
         known = ledger.orders.get(order.client_order_id)
-        for leg, booked in zip(order.legs, known.leg_booked if known else (), strict=False):
-            change = (order.cum - booked) * _sign(leg)
-            rows = missed if order.cum > booked else busted
+        if known is None and not order.client_order_id.startswith(PREFIX):
+            continue
+        booked = known.leg_booked if known else (0,) * len(order.legs)
+        for leg, count in zip(order.legs, booked, strict=False):
+            change = (order.cum - count) * _sign(leg)
+            rows = missed if order.cum > count else busted
             if change:
                 rows[leg.occ] = rows.get(leg.occ, 0) + change
     return missed, busted
@@ -193,7 +200,8 @@ def _of_others(ledger: Ledger, around: Surroundings) -> tuple[dict[str, int], di
     filled: dict[str, int] = {}
     latest: dict[str, datetime] = {}
     for order in around.orders:
-        for leg in order.legs if order.client_order_id not in ledger.orders else ():
+        ours = order.client_order_id in ledger.orders or order.client_order_id.startswith(PREFIX)
+        for leg in () if ours else order.legs:
             left = order.cum * _sign(leg) - told.get((order.client_order_id, leg.occ), 0)
             if left:
                 filled[leg.occ] = filled.get(leg.occ, 0) + left
