@@ -79,6 +79,12 @@ def hold(site: Site) -> None:
     site.lab.hold(Holding(account=first, ticker=site.ticker, right=Right.CALL, qty=HELD, dte_min=0))
 
 
+def hold_before_a_split(site: Site) -> None:
+    """Let the account hold contracts whose shares split at the next open."""
+    site.lab.terms.market.put_split(site.ticker, NEXT_DAY, new=2)
+    hold(site)
+
+
 def nothing(site: Site) -> None:
     """Hold nothing here."""
 
@@ -230,7 +236,6 @@ def is_filled_for_an_order_we_lost(site: Site) -> Told:
 
 def splits(site: Site) -> Told:
     """Split two for one at the next open."""
-    site.lab.terms.market.put_split(site.ticker, NEXT_DAY, new=2)
     split = site.lab.terms.market.splits(site.ticker, first=NEXT_DAY, last=NEXT_DAY)[0]
     after, _ = split_contract(parse_occ(site.occ), split)
     if site.until is not None:
@@ -240,8 +245,8 @@ def splits(site: Site) -> Told:
 
 
 def is_renamed(site: Site) -> Told:
-    """Stand under another root, and nobody tells."""
-    after = f"Z{site.ticker}{site.tail}"
+    """Stand under its underlying's numbered root, and nobody tells."""
+    after = f"{site.ticker}1{site.tail}"
     site.oracle.move(site.occ, -HELD)
     site.oracle.move(after, HELD, PRICE * HELD * _SHARES)
     return dict.fromkeys((site.occ, after), (Cause.CORPORATE_ACTION, None))
@@ -335,7 +340,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(is_bought_by_hand, MORNING, before=nothing),
     Kind(is_sold_short_by_hand, MORNING, before=nothing, grave=True, doubtful=True),
     Kind(is_filled_for_an_order_we_lost, MORNING, before=nothing, grave=True),
-    Kind(splits, AFTER),
+    Kind(splits, AFTER, before=hold_before_a_split),
     Kind(is_renamed, MORNING),
     Kind(has_a_purchase_busted, MORNING, before=bought),
     Kind(sells_unseen, MORNING, before=bought_and_selling),

@@ -165,7 +165,7 @@ def sights(
             shares=delivered if contract is None else shares[1] - shares[0],
             assigned=assigned,
             split=around.splits.get(underlying),
-            renamed=_is_renamed(symbol, found),
+            renamed=_is_renamed(symbol, found, contracts),
         )
     return seen
 
@@ -237,15 +237,20 @@ def _deliveries(
     return delivered, assigned
 
 
-def _is_renamed(symbol: str, found: Mapping[str, Pair]) -> bool:
-    """Tell whether what left one root stands under another with the same expiry, right and strike."""
-    if contract_of(symbol) is None:
-        return False
+def _is_renamed(
+    symbol: str, found: Mapping[str, Pair], contracts: Mapping[str, OptionContract | None]
+) -> bool:
+    """Tell whether what left one root stands under another of the same underlying, all else equal.
+
+    The clearing house numbers the root of an adjusted contract. A root of another name proves nothing:
+    two underlyings may well have the same expiry and strike.
+    """
+    contract = contracts[symbol]
     ours, theirs = found[symbol]
-    return any(
+    return contract is not None and any(
         other != symbol
-        and other[-_TAIL:] == symbol[-_TAIL:]
-        and contract_of(other) is not None
-        and pair[1] - pair[0] == ours - theirs
-        for other, pair in found.items()
+        and twin is not None
+        and (twin.underlying, other[-_TAIL:]) == (contract.underlying, symbol[-_TAIL:])
+        and found[other][1] - found[other][0] == ours - theirs
+        for other, twin in contracts.items()
     )

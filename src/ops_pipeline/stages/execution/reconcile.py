@@ -59,11 +59,13 @@ def observations(ledger: Ledger, broker_orders: Sequence[BrokerOrder]) -> list[e
 
 def _differs(order: Order, shown: BrokerOrder) -> bool:
     other = shown.qty != order.intent.qty or bool(shown.legs and shown.legs != order.intent.legs)
+    other |= shown.cum > order.intent.qty
     return other and order.state is not OrderState.QUARANTINED
 
 
 def _quarantined(ledger: Ledger, order: Order, shown: BrokerOrder) -> list[e.EventBody]:
-    reason = f"order {order.id}: the broker shows {shown.qty} of {','.join(leg.occ for leg in shown.legs)}"
+    what = ",".join(leg.occ for leg in shown.legs)
+    reason = f"order {order.id}: the broker shows {shown.cum} filled of {shown.qty} {what}"
     bodies: list[e.EventBody] = [
         e.OrderSettled(client_order_id=order.id, state=OrderState.QUARANTINED.value, reason=reason)
     ]
