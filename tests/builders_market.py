@@ -238,6 +238,7 @@ class Rig:
             broker=self.broker,
             rules=self.settings.execution_rules(),
             market=self.market,
+            calendar=calendar(),
         )
         return self.wrap(desk) if self.wrap else desk
 

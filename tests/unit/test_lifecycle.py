@@ -78,7 +78,9 @@ SETTLES = {
     S.UNKNOWN: {S.SENDING},
     S.RESEND_WAIT: {S.UNKNOWN},
     S.ABANDONING: {S.UNKNOWN, S.RESEND_WAIT},
-    S.NOT_PLACED: {S.ABANDONING, S.INTENT, S.RESEND_WAIT},
+    S.NOT_PLACED: {S.ABANDONING, S.INTENT, S.RESEND_WAIT, S.QUARANTINED},
+    # A person ends a contradiction as what the broker says of the order.
+    **{ended: {S.QUARANTINED} for ended in (S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED)},
     S.CANCELING: {S.WORKING, S.ORPHAN},
     S.QUARANTINED: set(S),
 }

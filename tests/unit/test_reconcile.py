@@ -6,11 +6,13 @@ import pytest
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
+from ops_pipeline.domain.breaks import Cause, ExternalMoved
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Activity, ActivityKind, BrokerOrder, BrokerStatus, Fill, OrderState
 from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.units import to_usd4
 from ops_pipeline.stages.execution import reconcile
+from ops_pipeline.stages.execution.booking import bookings
 from tests.builders_ledger import META_CALL, TINY, account_opened, entry, minute
 from tests.unit.test_lifecycle import CID, RULES, in_state, told
 
@@ -53,16 +55,16 @@ def activity(kind, qty, amount="0", *, cid=None, price="1.00", detail="", number
     ],
 )
 def test_contracts_that_leave_without_our_order_have_a_cause(kind, qty, detail, cause):
-    (body,) = reconcile.bookings(HELD, [activity(kind, qty, "12", detail=detail)])
+    (body,) = bookings(HELD, [activity(kind, qty, "12", detail=detail)])
     assert isinstance(body, e.ContractsRemoved)
     assert (body.cause, body.qty, body.amount) == (cause, -qty, to_usd4("12"))
     assert told(HELD, body).positions["P1"].qty == 4 + qty
 
 
 def test_a_booked_activity_is_never_booked_again():
-    (body,) = reconcile.bookings(HELD, [activity(ActivityKind.EXPIRY, -4)])
+    (body,) = bookings(HELD, [activity(ActivityKind.EXPIRY, -4)])
     after = told(HELD, body)
-    assert reconcile.bookings(after, [activity(ActivityKind.EXPIRY, -4)]) == []
+    assert bookings(after, [activity(ActivityKind.EXPIRY, -4)]) == []
 
 
 def test_a_batch_follows_the_quantities_it_books_itself():
@@ -72,45 +74,48 @@ def test_a_batch_follows_the_quantities_it_books_itself():
         activity(ActivityKind.FILL, -3, "300", number="A3"),
     ]
     ledger = in_state(OrderState.UNKNOWN)
-    bodies = reconcile.bookings(ledger, batch)
+    bodies = bookings(ledger, batch)
     assert [type(body).__name__ for body in bodies] == [
+        "ControlChanged",
         "FillBooked",
         "ContractsRemoved",
         "ContractsRemoved",
-        "CashMoved",
+        "ExternalMoved",
     ]
     after = told(ledger, *bodies)
-    assert (after.positions["P1"].qty, bodies[2].qty) == (0, 1)
-    # Every dollar is somewhere: 400 out, 600 in, of which 400 belong to our 4.
+    assert (after.positions["P1"].qty, bodies[3].qty) == (0, 1)
+    # Every dollar is somewhere: 400 out, 600 in, of which 400 belong to our 4; two are sold short.
     assert after.cash - ledger.cash == to_usd4("200")
-    assert after.other_cash == to_usd4("200")
+    assert (after.held(), after.control) == ({META_CALL: -2}, ControlLevel.REDUCE_ONLY)
 
 
 def test_cash_that_no_position_explains_is_a_movement_of_its_own():
-    (body,) = reconcile.bookings(HELD, [activity(ActivityKind.FEE, 0, "-0.04")])
+    (body,) = bookings(HELD, [activity(ActivityKind.FEE, 0, "-0.04")])
     assert isinstance(body, e.CashMoved)
     assert told(HELD, body).cash == HELD.cash - to_usd4("0.04")
 
 
-def test_a_purchase_by_hand_moves_the_cash_and_no_position():
-    (body,) = reconcile.bookings(HELD, [activity(ActivityKind.FILL, 2, "-200")])
-    assert isinstance(body, e.CashMoved)
-    assert told(HELD, body).positions["P1"].qty == 4
+def test_a_purchase_by_hand_is_held_beside_the_position_and_not_managed():
+    (body,) = bookings(HELD, [activity(ActivityKind.FILL, 2, "-200")])
+    assert isinstance(body, ExternalMoved)
+    after = told(HELD, body)
+    assert (after.positions["P1"].qty, after.held()) == (4, {META_CALL: 6})
+    assert (after.cash, after.realised) == (HELD.cash - to_usd4("200"), HELD.realised)
 
 
 def test_a_sale_beyond_the_ledgers_quantity_freezes_and_keeps_the_cash_true():
-    sold_out = told(HELD, *reconcile.bookings(HELD, [activity(ActivityKind.FILL, -4, "400", number="A0")]))
+    sold_out = told(HELD, *bookings(HELD, [activity(ActivityKind.FILL, -4, "400", number="A0")]))
     entry_id = next(iter(sold_out.orders))
-    bodies = reconcile.bookings(sold_out, [activity(ActivityKind.FILL, -1, "100", cid=entry_id)])
+    bodies = bookings(sold_out, [activity(ActivityKind.FILL, -1, "100", cid=entry_id)])
     after = told(sold_out, *bodies)
     assert after.positions["P1"].frozen
     assert after.cash == sold_out.cash + to_usd4("100")
 
 
 def test_an_assignment_stops_everything():
-    bodies = reconcile.bookings(HELD, [activity(ActivityKind.ASSIGNMENT, 1, "-5000")])
+    bodies = bookings(HELD, [activity(ActivityKind.ASSIGNMENT, 1, "-5000")])
     assert told(HELD, *bodies).control is ControlLevel.HARD_STOP
-    assert reconcile.bookings(told(HELD, *bodies), [activity(ActivityKind.ASSIGNMENT, 1, "-5000")]) == []
+    assert bookings(told(HELD, *bodies), [activity(ActivityKind.ASSIGNMENT, 1, "-5000")]) == []
 
 
 def shown(order, *, status=BrokerStatus.NEW, qty=4, cum=0, legs=None):
@@ -156,10 +161,10 @@ def test_differences_are_over_the_union_of_both_sides():
     assert reconcile.differences(Ledger(account=TINY), [position(2)]) == {META_CALL: (0, 2)}
 
 
-def found_at(ledger, seconds, pair):
+def found_at(ledger, seconds, pair, cause=Cause.UNKNOWN):
     found = {META_CALL: pair} if pair else {}
     now = minute(10) + timedelta(seconds=seconds)
-    return told(ledger, *reconcile.breaks(ledger, found, now=now, rules=RULES))
+    return told(ledger, *reconcile.breaks(ledger, found, {META_CALL: cause}, now=now, rules=RULES))
 
 
 def test_a_difference_counts_once_the_same_one_is_seen_15_seconds_later():

@@ -7,6 +7,8 @@ from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.words import Row, stamp
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.alerts import Severity
+from ops_pipeline.domain.breaks import BreakFound, Cause
+from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import OrderState
 from ops_pipeline.domain.units import AccountId
@@ -38,16 +40,32 @@ def _of_account(ledger: Ledger, session: date | None) -> list[Row]:
         for order in ledger.live_orders
         if order.state is OrderState.QUARANTINED
     ]
+    rows += [_break(ledger, found) for found in ledger.breaks.values() if found.confirmed]
+    rows += [_external(ledger, symbol, held.qty) for symbol, held in ledger.external.items()]
     rows += [
-        _row(ledger, Severity.PAGE, "break", symbol, f"ledger {found.ledger_qty}, broker {found.broker_qty}")
-        | {"since": stamp(found.seen_at)}
-        for symbol, found in ledger.breaks.items()
-        if found.confirmed
+        _row(ledger, Severity.WARN, "resolved", symbol, f"{qty:+d} booked by a person, no activity told it")
+        for symbol, qty in ledger.resolved.items()
     ]
     if ledger.paused_session is not None and ledger.paused_session == session:
         paused = f"no entries in the session of {ledger.paused_session}: losses in a row"
         rows.append(_row(ledger, Severity.WARN, "entries_paused", ledger.account, paused))
     return rows
+
+
+def _break(ledger: Ledger, found: BreakFound) -> Row:
+    """Name a difference's cause; one that is not understood, or is a short, wants somebody at once."""
+    grave = found.cause in (Cause.UNKNOWN, Cause.ASSIGNMENT) or found.broker_qty < 0
+    severity = Severity.PAGE if grave else Severity.WARN
+    detail = f"{found.standing}: ledger {found.ledger_qty}, broker {found.broker_qty}"
+    return _row(ledger, severity, "break", found.symbol, detail) | {"since": stamp(found.seen_at)}
+
+
+def _external(ledger: Ledger, symbol: str, qty: int) -> Row:
+    """Name what is held and not managed: shares and shorts are a danger, contracts a reminder."""
+    contract = contract_of(symbol)
+    severity = Severity.PAGE if qty < 0 or contract is None else Severity.WARN
+    unit = "shares" if contract is None else "contracts"
+    return _row(ledger, severity, "external", symbol, f"{qty} {unit} held, not managed")
 
 
 def _row(ledger: Ledger, severity: Severity, code: str, key: str, detail: str) -> Row:

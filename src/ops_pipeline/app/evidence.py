@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from ops_pipeline.adapters.store import inspection, reports
 from ops_pipeline.adapters.store.store import SqlStore
-from ops_pipeline.app.story import Entry, Life, Section, tell_decision, tell_order, tell_position
+from ops_pipeline.app.story import Entry, Life, Section, tell_decision, tell_order, tell_position, tell_symbol
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Order
@@ -21,7 +21,7 @@ _MOST_TRADES = 1 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What was found: its kind (signal, hold, order, position), its full id, the story."""
+    """What was found: its kind (signal, hold, order, position, symbol), its full id, the story."""
 
     kind: str
     id: str
@@ -55,12 +55,22 @@ def explain_id(store: SqlStore, wanted: str) -> Story:
     }
     if wanted in found:
         return _told(store, index, wanted, found[wanted])
+    sections = _symbol_story(store, index, wanted)
+    if sections:
+        return Story(kind="symbol", id=wanted, sections=sections)
     newest = inspection.signals_of(store, wanted.upper(), limit=1)
     if newest:
         return _told(store, index, newest[0].id, newest[0])
     if len(found) == 1:
         return _told(store, index, *next(iter(found.items())))
     raise ConfigurationError(_not_found(store, index, wanted, sorted(found)))
+
+
+def _symbol_story(store: SqlStore, index: Index, symbol: str) -> list[Section]:
+    """Tell of a symbol on which ledger and broker differed, or of which something is not managed."""
+    events = [event for one in index.ledgers for event in store.events(one.account, key=symbol)]
+    positions = [p for p in index.positions.values() if p.contract.occ == symbol and p.bought]
+    return tell_symbol(events, positions) if events else []
 
 
 def _beginning(known: Mapping[str, Position | Order], wanted: str) -> dict[str, Position | Order]:
@@ -94,6 +104,7 @@ def _position_story(store: SqlStore, index: Index, position: Position) -> list[S
         marks=store.marks(position.id),
         rolls=rolls,
         roll_events=[v for r in rolls for v in store.events(position.account, key=r.position_id)],
+        symbol_events=store.events(position.account, key=position.contract.occ),
         linked=_linked(position, ledger.positions.values()),
     )
     signal = store.signal(position.signal_id)

@@ -1,15 +1,18 @@
 """Rows of a run for tables and JSON: amounts in dollars, instants in UTC. Shell."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.store import inspection, reports
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.words import Row, dollars, stamp
+from ops_pipeline.domain.breaks import BreakFound, BreakSettled, ExternalMoved, OperatorActed
 from ops_pipeline.domain.errors import MissingDataError
-from ops_pipeline.domain.events import FillBooked
+from ops_pipeline.domain.events import EventBody, FillBooked
+from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.position_flags import Flag, flags_of
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot, JobRun, VerdictRow
 from ops_pipeline.domain.units import AccountId
@@ -48,6 +51,9 @@ def status_rows(store: SqlStore, accounts: Iterable[AccountId]) -> list[Row]:
                 "control": ledger.control.name,
                 "control_reason": ledger.control_reason or None,
                 "breaks": len(ledger.breaks),
+                "causes": ", ".join(f"{symbol}: {row.standing}" for symbol, row in ledger.breaks.items())
+                or None,
+                "external": len(ledger.external),
                 "as_of": stamp(last.at) if last else None,
             }
         )
@@ -78,10 +84,35 @@ def _last(run: JobRun | None) -> datetime | None:
     return run.at if run else None
 
 
-def position_rows(ledger: Ledger, *, open_only: bool) -> list[Row]:
-    """Give positions that ever held something, oldest first."""
+def position_rows(ledger: Ledger, *, open_only: bool, today: date | None = None) -> list[Row]:
+    """Give positions that ever held something, oldest first, then what is held beside them."""
     chosen = [p for p in ledger.positions.values() if p.bought and (p.is_open or not open_only)]
-    return [_position(position) for position in chosen]
+    flags = {p.id: ", ".join(flags_of(p, ledger, today=today)) or None for p in chosen}
+    managed = [_position(position) | {"flags": flags[position.id]} for position in chosen]
+    return managed + [_external(ledger, symbol) for symbol in sorted(ledger.external)]
+
+
+def _external(ledger: Ledger, symbol: str) -> Row:
+    """Give what no position of ours accounts for as a row; `qty` below 0: a short."""
+    held = ledger.external[symbol]
+    contract = contract_of(symbol)
+    return {
+        "position": None,
+        "account": ledger.account,
+        "occ": symbol,
+        "strategy": None,
+        "status": "EXTERNAL",
+        "qty": held.qty,
+        "of": None,
+        "entry": round(held.cost / held.qty / (contract.multiplier if contract else 1) / 10_000, 4),
+        "peak": None,
+        "stop": None,
+        "realised": None,
+        "exit": None,
+        "opened": None,
+        "closed": None,
+        "flags": Flag.EXTERNAL.value,
+    }
 
 
 def _position(position: Position) -> Row:
@@ -218,11 +249,28 @@ def event_rows(store: SqlStore, account: AccountId, key: str | None, limit: int)
             "at": stamp(event.at),
             "kind": event.kind,
             "key": event.key,
-            "detail": getattr(event.body, "reason", None) or getattr(event.body, "detail", None) or None,
+            "detail": detail_of(event.body),
             "hash": event.hash[:12],
         }
         for event in events
     ]
+
+
+def detail_of(body: EventBody) -> str | None:
+    """Say in a line what an event is about: its cause where it has one, else its reason or detail."""
+    match body:
+        case BreakFound():
+            seen = "" if body.confirmed else ", seen once"
+            return f"{body.standing}: ledger {body.ledger_qty}, broker {body.broker_qty}{seen}"
+        case BreakSettled(cause=cause, evidence=evidence):
+            was = f", was {body.inferred}" if body.inferred not in ("", cause) else ""
+            return f"{cause}{was}{f' ({evidence})' if evidence else ''}"
+        case ExternalMoved(cause=cause, qty=qty):
+            return f"{cause}: {qty:+d}{f', {body.detail}' if body.detail else ''}"
+        case OperatorActed():
+            return f"OPERATOR {body.actor}: {body.command} {body.cause} {body.reason}".strip()
+        case _:
+            return getattr(body, "reason", None) or getattr(body, "detail", None) or None
 
 
 def news_rows(store: SqlStore, limit: int) -> list[Row]:
@@ -271,3 +319,8 @@ def _period(shot: AccountSnapshot, by: str) -> str:
         year, week, _ = shot.session.isocalendar()
         return f"{year}-W{week:02d}"
     return f"{shot.session:%Y-%m}" if by == "month" else shot.session.isoformat()
+
+
+def newest_day(store: SqlStore) -> date | None:
+    """Give the day of the newest instant at which a job ran; None: none ever did."""
+    return max((run.at.date() for run in store.last_job_runs().values()), default=None)

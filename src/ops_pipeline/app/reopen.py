@@ -13,6 +13,7 @@ from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, load_settings
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import MissingDataError
+from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.clock import SimulatedClock
@@ -84,6 +85,10 @@ def book_of(ledger: Ledger) -> Book:
             holdings[position.contract.occ] = Holding(
                 qty=position.qty, cost=position.basis, multiplier=multiplier
             )
+    for symbol, held in ledger.external.items():
+        multiplier = 100 if contract_of(symbol) else 1
+        ours = holdings.get(symbol, Holding(qty=0, cost=0, multiplier=multiplier))
+        holdings[symbol] = Holding(qty=ours.qty + held.qty, cost=ours.cost + held.cost, multiplier=multiplier)
     value = sum(holding.cost for holding in holdings.values())
     return Book(
         number=ledger.number,

@@ -40,7 +40,8 @@ class Entry:
 class Life:
     """A position with its orders, events, sampled marks, rolls and the positions it is linked with.
 
-    `events` are the position's own, `roll_events` those of the rolls it has part in.
+    `events` are the position's own, `roll_events` those of the rolls it has part in, `symbol_events`
+    those of its symbol: differences with the broker, and what is held beside our positions.
     """
 
     position: Position
@@ -49,6 +50,7 @@ class Life:
     marks: Sequence[PositionMark]
     rolls: Sequence[Roll]
     roll_events: Sequence[Event]
+    symbol_events: Sequence[Event]
     linked: Sequence[Position]
 
 
@@ -72,6 +74,7 @@ def tell_position(life: Life, entry: Entry | None) -> list[Section]:
         Section("Market seen (sampled)", story_life.market_rows(life.marks)),
         Section("Exits decided", story_life.decision_rows(life.events)),
         Section("Sales", story_life.sale_rows(position, life.orders, life.events)),
+        Section("Differences with the broker", story_life.difference_rows(life.symbol_events)),
         Section("Alerts", story_life.alert_rows(life.events)),
         Section("Rolls", story_life.roll_rows(life.rolls, life.roll_events)),
         Section("Result", [story_life.result_row(position, life.events)]),
@@ -86,6 +89,16 @@ def tell_order(order: Order, events: Sequence[Event]) -> list[Section]:
         Section("Order", [story_life.order_row(order)]),
         Section("What happened to it", story_life.event_rows(events)),
     ]
+
+
+def tell_symbol(events: Sequence[Event], positions: Sequence[Position]) -> list[Section]:
+    """Tell of one symbol where ledger and broker differed, and what holds it."""
+    return _filled(
+        [
+            Section("Differences with the broker", story_life.difference_rows(events)),
+            Section("Positions of it", [_outcome(position) for position in positions]),
+        ]
+    )
 
 
 def _entry_sections(entry: Entry, *, accounts: Sequence[str] | None) -> list[Section]:

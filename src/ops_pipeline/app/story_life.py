@@ -6,6 +6,15 @@ from collections.abc import Iterable, Sequence
 from ops_pipeline.app.words import Row, dollars, stamp
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
+from ops_pipeline.domain.breaks import (
+    BreakFound,
+    BreakSettled,
+    ExternalAdopted,
+    ExternalMoved,
+    FillBusted,
+    OperatorActed,
+    PositionReleased,
+)
 from ops_pipeline.domain.codec import encode
 from ops_pipeline.domain.controls import PositionWished
 from ops_pipeline.domain.orders import Order
@@ -114,6 +123,35 @@ def fill_rows(events: Iterable[e.Event]) -> list[Row]:
                         "contract": changed.contract.occ,
                     }
                 )
+            case FillBusted(fill=fill):
+                rows.append(
+                    {
+                        "at": stamp(event.at),
+                        "side": "busted",
+                        "qty": abs(fill.qty),
+                        "price": dollars(fill.price),
+                        "fees": dollars(-fill.fees),
+                        "order": fill.client_order_id,
+                    }
+                )
+            case ExternalAdopted() as taken:
+                rows.append(
+                    {
+                        "at": stamp(event.at),
+                        "side": "adopted",
+                        "qty": taken.qty,
+                        "amount": dollars(-taken.cost),
+                    }
+                )
+            case PositionReleased() as left:
+                rows.append(
+                    {
+                        "at": stamp(event.at),
+                        "side": "released",
+                        "qty": left.qty,
+                        "amount": dollars(left.basis),
+                    }
+                )
             case e.ContractsAdopted() as held:
                 rows.append(
                     {
@@ -123,6 +161,27 @@ def fill_rows(events: Iterable[e.Event]) -> list[Row]:
                         "price": dollars(held.price),
                     }
                 )
+    return rows
+
+
+def difference_rows(events: Iterable[e.Event]) -> list[Row]:
+    """Give each difference with the broker: its cause, provisional or confirmed, and how it ended."""
+    rows: list[Row] = []
+    for event in events:
+        match event.body:
+            case BreakFound() as found:
+                pair = f"ledger {found.ledger_qty}, broker {found.broker_qty}"
+                seen = "twice" if found.confirmed else "once"
+                rows.append({"at": stamp(event.at), "cause": found.standing, "what": pair, "seen": seen})
+            case BreakSettled() as settled:
+                by = f"settled by {settled.evidence}" if settled.evidence else "settled"
+                rows.append({"at": stamp(event.at), "cause": settled.cause, "what": by})
+            case ExternalMoved() as moved:
+                what = f"{moved.qty:+d} beside our positions"
+                rows.append({"at": stamp(event.at), "cause": moved.cause.value, "what": what})
+            case OperatorActed() as acted:
+                what = f"{acted.actor}: {acted.command}, {acted.reason}"
+                rows.append({"at": stamp(event.at), "cause": acted.cause, "what": what})
     return rows
 
 
@@ -291,6 +350,14 @@ def result_row(position: Position, events: Iterable[e.Event]) -> Row:
                 received += amount
             case e.ContractsAdopted(price=price, qty=qty):
                 paid += price * qty * position.contract.multiplier
+            case ExternalAdopted(cost=cost):
+                paid += cost
+            case PositionReleased(basis=basis):
+                received += basis
+            case FillBusted(fill=fill, multiplier=multiplier):
+                amount = fill.price * abs(fill.qty) * multiplier
+                charged -= fill.fees
+                paid, received = (paid - amount, received) if fill.qty > 0 else (paid, received - amount)
     trade = trade_of(position)
     return {
         "cost": dollars(paid),

@@ -6,8 +6,8 @@ from ops_pipeline.adapters.store import inspection, reports
 from ops_pipeline.app.alerting import alert_rows
 from ops_pipeline.app.compose import Assembly
 from ops_pipeline.domain.alerts import AlertRaised
+from ops_pipeline.domain.breaks import BreakFound
 from ops_pipeline.domain.errors import InvariantError
-from ops_pipeline.domain.events import BreakFound
 from ops_pipeline.domain.orders import Purpose
 from ops_pipeline.domain.records import AccountSnapshot
 from ops_pipeline.domain.units import AccountId, Usd4
@@ -23,7 +23,7 @@ def summarise(assembly: Assembly, *, sessions: int, elapsed_s: float) -> dict[st
         event
         for account in assembly.wiring.accounts
         for event in store.events(account)
-        if isinstance(event.body, BreakFound) and event.body.confirmed
+        if isinstance(event.body, BreakFound) and event.body.confirmed and not event.body.evidence
     ]
     summary: dict[str, Any] = {
         "sessions": sessions,

@@ -8,6 +8,16 @@ from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
+from ops_pipeline.domain.breaks import (
+    ActivitiesRead,
+    BreakFound,
+    BreakSettled,
+    ExternalAdopted,
+    ExternalMoved,
+    FillBusted,
+    OperatorActed,
+    PositionReleased,
+)
 from ops_pipeline.domain.codec import MISFITS, build, encode
 from ops_pipeline.domain.controls import PersonsEvent
 from ops_pipeline.domain.instruments import OptionContract
@@ -72,26 +82,6 @@ class EntriesPaused:
 
     session: date
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakFound:
-    """Ledger and broker disagree on a symbol; `confirmed` once seen in two snapshots."""
-
-    symbol: str
-    ledger_qty: int
-    broker_qty: int
-    cause: str
-    confirmed: bool
-    seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakSettled:
-    """A disagreement ended, with its cause."""
-
-    symbol: str
-    cause: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,6 +317,12 @@ EventBody = (
     | AlertRaised
     | AlertCleared
     | PersonsEvent
+    | ExternalMoved
+    | ExternalAdopted
+    | PositionReleased
+    | FillBusted
+    | ActivitiesRead
+    | OperatorActed
 )
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(EventBody)}
@@ -375,6 +371,8 @@ def key_of(body: EventBody) -> str:
             return intent.client_order_id
         case FillBooked(fill=fill):
             return fill.client_order_id
+        case ExternalMoved(symbol=key) | OperatorActed(subject=key):
+            return key
         case _:
             for name in ("client_order_id", "position_id", "activity_id", "symbol", "key"):
                 value = getattr(body, name, None)

@@ -125,3 +125,11 @@ def parse_occ(symbol: str) -> OptionContract:
         expiration=expiration,
         adjusted=bool(number),
     )
+
+
+def contract_of(symbol: str) -> OptionContract | None:
+    """Read a symbol as a contract; None: shares, or nothing that can be read."""
+    try:
+        return parse_occ(symbol)
+    except ValueError:
+        return None

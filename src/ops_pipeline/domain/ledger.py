@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from ops_pipeline.domain import breaks as b
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain import order_fold, position_fold
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
@@ -30,6 +31,8 @@ class Ledger:
     """Everything the event chain says of one account; `cash` and `start_cash` in Usd4.
 
     `raised_at` is when the kill level last rose, `kill_id` names the newest flatten ("": none).
+    `external` is what is held beside our positions; `resolved` what a person booked and no activity has
+    told yet, by symbol; activities are booked up to `read_through` and none from before `opened_at`.
     `kept` is the fold's index of what is alive; a ledger without one looks through its history.
     """
 
@@ -50,7 +53,11 @@ class Ledger:
     raised_at: datetime | None = None
     kill_id: str = ""
     paused_session: date | None = None
-    breaks: Mapping[str, e.BreakFound] = field(default_factory=dict)
+    opened_at: datetime | None = None
+    read_through: datetime | None = None
+    breaks: Mapping[str, b.BreakFound] = field(default_factory=dict)
+    external: Mapping[str, b.External] = field(default_factory=dict)
+    resolved: Mapping[str, int] = field(default_factory=dict)
     orders: Mapping[ClientOrderId, Order] = field(default_factory=dict)
     positions: Mapping[PositionId, Position] = field(default_factory=dict)
     rolls: Mapping[str, Roll] = field(default_factory=dict)
@@ -141,12 +148,12 @@ class Ledger:
         return self.index.generations.get((purpose, key), 0) + 1
 
     def held(self) -> dict[str, int]:
-        """Give contracts held per symbol, as the ledger has it."""
-        held: dict[str, int] = {}
+        """Give what is held per symbol, as the ledger has it: our positions and what is beside them."""
+        held = {symbol: row.qty for symbol, row in self.external.items()}
         for position in self.positions.values():
             if position.qty:
                 held[position.contract.occ] = held.get(position.contract.occ, 0) + position.qty
-        return held
+        return {symbol: qty for symbol, qty in held.items() if qty}
 
 
 def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
@@ -157,6 +164,8 @@ def apply_all(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
         positions=dict(ledger.positions),
         rolls=dict(ledger.rolls),
         breaks=dict(ledger.breaks),
+        external=dict(ledger.external),
+        resolved=dict(ledger.resolved),
         alerts=dict(ledger.alerts),
         blocked=dict(ledger.blocked),
         wishes=dict(ledger.wishes),
@@ -205,8 +214,12 @@ def _apply(ledger: Ledger, event: e.Event) -> Ledger:  # the fold mutates its ow
             return _moved(_put_position(ledger, position), _credit(body, position))
         case e.RollAdvanced() | e.RollRefused():
             return _roll(ledger, body, at)
+        case b.FillBusted():
+            return _bust(ledger, body, event)
         case _:
-            return _account(ledger, body, event)
+            return (
+                _beside(ledger, body, event) if isinstance(body, b.Beside) else _account(ledger, body, event)
+            )
 
 
 def _credit(body: e.EventBody, position: Position) -> Usd4:
@@ -315,6 +328,33 @@ def _book(ledger: Ledger, body: e.FillBooked, event: e.Event) -> Ledger:
     return _moved(_put_order(_put_position(ledger, position), order), -flow)
 
 
+def _bust(ledger: Ledger, body: b.FillBusted, event: e.Event) -> Ledger:
+    fill = body.fill
+    _once(ledger, body.activity_id, event)
+    position = position_fold.bust_fill(_position(ledger, body.position_id), fill)
+    order = order_fold.bust(_order(ledger, fill.client_order_id), fill, event.at)
+    flow = fill.price * fill.qty * body.multiplier + fill.fees
+    return _moved(_put_order(_put_position(ledger, position), order), flow)
+
+
+def _beside(ledger: Ledger, body: b.Beside, event: e.Event) -> Ledger:
+    if isinstance(body, b.ExternalMoved):
+        _once(ledger, body.activity_id, event)
+    cash, realised = b.fold_beside(ledger.external, ledger.resolved, body)  # type: ignore[arg-type] # see _put_order
+    ledger = replace(ledger, cash=ledger.cash + cash, other_cash=ledger.other_cash + realised)
+    match body:
+        case b.ExternalAdopted():
+            begun = position_fold.begin_held(_position(ledger, body.position_id), body.qty, body.cost)
+            return _put_position(ledger, begun)
+        case b.PositionReleased():
+            left = position_fold.release(_position(ledger, body.position_id), body.qty, body.basis)
+            return _put_position(ledger, left)
+        case b.ActivitiesRead(through=through):
+            return replace(ledger, read_through=through)
+        case _:
+            return ledger
+
+
 def _roll(ledger: Ledger, body: e.RollAdvanced | e.RollRefused, at: datetime) -> Ledger:
     position = _position(ledger, body.position_id)
     if isinstance(body, e.RollRefused):
@@ -348,6 +388,8 @@ def _account(ledger: Ledger, body: e.EventBody, event: e.Event) -> Ledger:
                 tier=body.tier,
                 start_cash=body.cash,
                 cash=body.cash,
+                opened_at=event.at,
+                read_through=event.at,
             )
         case e.CashMoved():
             _once(ledger, body.activity_id, event)
@@ -367,9 +409,9 @@ def _account(ledger: Ledger, body: e.EventBody, event: e.Event) -> Ledger:
 def _lasting(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
     """Fold what lasts until something ends it: breaks, alerts, blocks, wishes."""
     match body:
-        case e.BreakFound():
+        case b.BreakFound():
             ledger.breaks[body.symbol] = body  # type: ignore[index] # see _put_order
-        case e.BreakSettled():
+        case b.BreakSettled():
             ledger.breaks.pop(body.symbol, None)  # type: ignore[attr-defined] # see _put_order
         case AlertRaised(code=code, key=key, severity=severity, detail=detail):
             raised = Alert(code=code, key=key, severity=severity, detail=detail, at=at)

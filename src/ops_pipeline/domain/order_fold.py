@@ -13,7 +13,14 @@ _SETTLES: dict[OrderState, frozenset[OrderState]] = {
     OrderState.UNKNOWN: frozenset({OrderState.SENDING}),
     OrderState.RESEND_WAIT: frozenset({OrderState.UNKNOWN}),
     OrderState.ABANDONING: frozenset({OrderState.UNKNOWN, OrderState.RESEND_WAIT}),
-    OrderState.NOT_PLACED: frozenset({OrderState.ABANDONING, OrderState.INTENT, OrderState.RESEND_WAIT}),
+    OrderState.NOT_PLACED: frozenset(
+        {OrderState.ABANDONING, OrderState.INTENT, OrderState.RESEND_WAIT, OrderState.QUARANTINED}
+    ),
+    # A person ends a contradiction as what the broker says of the order.
+    OrderState.FILLED: frozenset({OrderState.QUARANTINED}),
+    OrderState.CANCELED: frozenset({OrderState.QUARANTINED}),
+    OrderState.EXPIRED: frozenset({OrderState.QUARANTINED}),
+    OrderState.REJECTED: frozenset({OrderState.QUARANTINED}),
     OrderState.CANCELING: frozenset({OrderState.WORKING, OrderState.ORPHAN}),
     OrderState.QUARANTINED: frozenset(OrderState),
 }
@@ -146,6 +153,18 @@ def book(order: Order, fill: Fill, at: datetime) -> Order:
     if order.state is OrderState.DRAINING and order.broker_status is not None:
         return _by_broker(order, order.broker_status, order.cum)
     return order
+
+
+def bust(order: Order, fill: Fill, at: datetime) -> Order:
+    """Take a booked fill back; the order's state stands, its counts are what they were before it."""
+    legs = [
+        count - abs(fill.qty) if leg.occ == fill.occ else count
+        for leg, count in zip(order.intent.legs, order.leg_booked, strict=True)
+    ]
+    if min(legs) < 0:
+        raise LedgerError(f"order {order.id}: expected {fill.execution_id} booked, was {order.leg_booked}")
+    cum = max(*legs, order.cum - abs(fill.qty))
+    return changed(order, leg_booked=tuple(legs), booked=min(legs), cum=cum, updated_at=at)
 
 
 def _by_broker(order: Order, status: BrokerStatus, cum: int) -> Order:

@@ -298,14 +298,15 @@ class ActivityKind(StrEnum):
     DIVIDEND = "DIV"
     TRANSFER = "JNLC"
     SPLIT = "SPLIT"
+    BUST = "BUST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """A fact of the account as the broker books it; `qty` signed, `amount` Usd4 credited (signed).
 
-    A FILL carries its fill, a SPLIT its split (`symbol` is the contract's before it); the others name the
-    symbol and what they did to quantity and cash.
+    A FILL carries its fill, a BUST the fill that is taken back, a SPLIT its split (`symbol` is the
+    contract's before it); the others name the symbol and what they did to quantity and cash.
     """
 
     activity_id: str

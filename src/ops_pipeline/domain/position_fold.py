@@ -8,7 +8,7 @@ from ops_pipeline.domain.changing import changed
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.orders import Fill
 from ops_pipeline.domain.positions import Position, PositionStatus, Trade
-from ops_pipeline.domain.units import AccountId, gain_bp, round_event_float
+from ops_pipeline.domain.units import AccountId, Contracts, Usd4, gain_bp, round_event_float
 
 
 def start_position(account: AccountId, body: e.PositionOpened, at: datetime) -> Position:
@@ -49,6 +49,24 @@ def book_fill(position: Position, fill: Fill) -> Position:
     if sold > position.bought:
         raise LedgerError(f"position {position.id}: sold {sold} of {position.bought} bought")
     return changed(position, sold=sold, proceeds=position.proceeds + amount, fees=fees)
+
+
+def bust_fill(position: Position, fill: Fill) -> Position:
+    """Take an execution back: a busted sale is held again, a busted purchase was never held."""
+    amount = fill.price * abs(fill.qty) * position.contract.multiplier
+    fees = position.fees - fill.fees
+    if fill.qty < 0:
+        if position.sold + fill.qty < 0:
+            raise LedgerError(f"position {position.id}: {-fill.qty} sales taken back, sold {position.sold}")
+        position = _reopened(position) if position.status is PositionStatus.CLOSED else position
+        return changed(
+            position, sold=position.sold + fill.qty, proceeds=position.proceeds - amount, fees=fees
+        )
+    bought = position.bought - fill.qty
+    if bought < position.sold:
+        raise LedgerError(f"position {position.id}: {fill.qty} purchases taken back, holds {position.qty}")
+    original = max(0, position.original_qty - fill.qty)
+    return changed(position, bought=bought, cost=position.cost - amount, fees=fees, original_qty=original)
 
 
 def complete_entry(position: Position, body: e.EntryCompleted) -> Position:
@@ -98,16 +116,22 @@ def _reopened(position: Position) -> Position:
 
 def adopt_contracts(position: Position, body: e.ContractsAdopted) -> Position:
     """Begin with contracts that were held before: bought at their cost, nothing left to enter."""
+    return begin_held(position, body.qty, body.price * body.qty * position.contract.multiplier)
+
+
+def begin_held(position: Position, qty: Contracts, cost: Usd4) -> Position:
+    """Let a planned position hold `qty` contracts that cost `cost` in all; nothing is left to enter."""
     if position.bought:
         raise LedgerError(f"position {position.id}: adopts into {position.bought} bought")
-    return changed(
-        position,
-        bought=body.qty,
-        original_qty=body.qty,
-        cost=body.price * body.qty * position.contract.multiplier,
-        peak=body.price,
-        status=PositionStatus.OPEN,
-    )
+    peak = -(-cost // (qty * position.contract.multiplier))
+    return changed(position, bought=qty, original_qty=qty, cost=cost, peak=peak, status=PositionStatus.OPEN)
+
+
+def release(position: Position, qty: Contracts, basis: Usd4) -> Position:
+    """Let go of everything held at its cost; what was realised before stays realised."""
+    if (qty, basis) != (position.qty, position.basis):
+        raise LedgerError(f"position {position.id}: releases {qty} at {basis}, holds {position.qty}")
+    return changed(position, sold=position.bought, proceeds=position.proceeds + basis, removed_by="released")
 
 
 def adjust_contracts(position: Position, body: e.ContractsAdjusted) -> Position:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.events import ContractsAdopted, PositionOpened
 from ops_pipeline.domain.instruments import OptionContract, Right
+from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Chain, Interval, OptionQuote, Session
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId, Contracts, Occ, PositionId, SignalId, Usd4
@@ -61,7 +63,8 @@ def adopt(
     price = quote.ask or 0
     position_id = PositionId(f"A-{holding.account}-{contract.occ}")
     atr = _atr_before(holding.ticker, session, now, market)
-    opened = _opened(store, holding, contract, chain, session, position_id, quote, atr)
+    tier = store.ledger(holding.account).tier
+    opened = _opened(position_id, contract, tier, session, spot=chain.spot, atr=atr, delta=quote.delta)
     adopted = ContractsAdopted(
         position_id=position_id, activity_id=f"ADOPT-{position_id}", qty=holding.qty, price=price
     )
@@ -92,28 +95,44 @@ def _atr_before(ticker: str, session: Session, now: datetime, market: MarketData
     return rounded(calculate_atr(in_todays_shares(past, splits)))
 
 
+def taken_over(
+    contract: OptionContract, ledger: Ledger, *, now: datetime, market: MarketData, calendar: Calendar
+) -> PositionOpened | None:
+    """Plan the position that contracts held beside ours become; None where the underlying has no price."""
+    session = calendar.session_at(now) or calendar.following(now.date())
+    spot = market.spot(contract.underlying, now=now)
+    if spot is None:
+        return None
+    quote = market.quotes([contract.occ], now=now).get(contract.occ)
+    name = f"A-{ledger.account}-{contract.occ}"
+    position_id = PositionId(name if name not in ledger.positions else f"{name}-{ledger.seq}")
+    atr = _atr_before(contract.underlying, session, now, market)
+    delta = quote.delta if quote else None
+    return _opened(position_id, contract, ledger.tier, session, spot=spot.price, atr=atr, delta=delta)
+
+
 def _opened(
-    store: LedgerStore,
-    holding: Holding,
-    contract: OptionContract,
-    chain: Chain,
-    session: Session,
     position_id: PositionId,
-    quote: OptionQuote,
+    contract: OptionContract,
+    tier: Tier,
+    session: Session,
+    *,
+    spot: Usd4,
     atr: float | None,
+    delta: float | None,
 ) -> PositionOpened:
     return PositionOpened(
         position_id=position_id,
         signal_id=ADOPTED,
-        tier=store.ledger(holding.account).tier,
+        tier=tier,
         contract=contract,
         strategy=Strategy.SWING,
         session=session.date,
         entry_dte=contract.days_to_expiry(session.date),
-        entry_underlying=chain.spot,
+        entry_underlying=spot,
         entry_atr=atr,
         entry_iv_rank=None,
-        entry_delta=quote.delta,
+        entry_delta=delta,
         rolled_from=None,
         roll_count=0,
         exit_rules="adopted",

@@ -239,6 +239,7 @@ class Wiring:
             rules=self.parts.book.execution_rules(),
             market=self.parts.market,
             brake=partial(self.parts.brake, account),
+            calendar=self.parts.calendar,
         )
 
     def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:

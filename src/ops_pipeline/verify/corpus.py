@@ -11,6 +11,7 @@ import polars as pl
 from ops_pipeline.adapters.simulator import book as brokerbook
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
+from ops_pipeline.domain.breaks import BreakFound, Cause
 from ops_pipeline.domain.orders import BrokerStatus, Fill, Leg, OrderIntent, Purpose, Side
 from ops_pipeline.domain.positions import ExitDecision, ExitReason
 from ops_pipeline.domain.units import AccountId, ClientOrderId, Occ, PositionId
@@ -66,8 +67,8 @@ def events() -> tuple[bytes, ...]:
             stop_count=0,
             trail_count=1,
         ),
-        e.BreakFound(
-            symbol=_OCC, ledger_qty=4, broker_qty=3, cause="unknown", confirmed=False, seen_at=_NOON
+        BreakFound(
+            symbol=_OCC, ledger_qty=4, broker_qty=3, cause=Cause.UNKNOWN, confirmed=False, seen_at=_NOON
         ),
     ]
     return tuple(f"{type(body).__name__}\n{e.canonical(body)}".encode() for body in bodies)

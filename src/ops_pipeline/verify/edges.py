@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain import order_fold
+from ops_pipeline.domain.breaks import FillBusted
 from ops_pipeline.domain.orders import Order, OrderState
 from ops_pipeline.domain.units import ClientOrderId
 
@@ -95,6 +96,12 @@ _ALSO: frozenset[tuple[str, str]] = frozenset(
         (_S.CANCELING, _S.REJECTED),
         (_S.DRAINING, _S.EXPIRED),
         (_S.DRAINING, _S.REJECTED),
+        # A person ends a contradiction as what the broker says of the order.
+        (_S.QUARANTINED, _S.FILLED),
+        (_S.QUARANTINED, _S.CANCELED),
+        (_S.QUARANTINED, _S.EXPIRED),
+        (_S.QUARANTINED, _S.REJECTED),
+        (_S.QUARANTINED, _S.NOT_PLACED),
     }
 )
 ALLOWED = frozenset(TABLE) | _ALSO
@@ -130,6 +137,8 @@ def _changed(orders: dict[ClientOrderId, Order], event: e.Event) -> Order | None
             return order_fold.not_found(orders[body.client_order_id], body, event.at)
         case e.OrderSettled() as body:
             return order_fold.settle(orders[body.client_order_id], body, event.at)
+        case FillBusted(fill=fill):
+            return order_fold.bust(orders[fill.client_order_id], fill, event.at)
         case e.FillBooked(fill=fill):
             return order_fold.book(orders[fill.client_order_id], fill, event.at)
         case _:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.breaks import BreakFound, BreakSettled
 from ops_pipeline.domain.orders import OrderState, Purpose
 from ops_pipeline.verify import edges
 from ops_pipeline.verify.judges import Case, Complaints, Judge
@@ -136,9 +137,9 @@ def _c1_breaks_as_shown(case: Case) -> Complaints:
     found = []
     for event in case.events:
         body = event.body
-        if not isinstance(body, e.BreakFound):
+        if not isinstance(body, BreakFound):
             continue
-        shown = {rows.get(body.symbol, 0) for rows in case.heard.positions.get(event.at, [])}
+        shown = {rows.get(body.symbol, 0) for rows in case.heard.positions.get(body.seen_at, [])}
         if body.broker_qty not in shown:
             found.append(f"{body.symbol}: broker {body.broker_qty} at {event.at}, lists showed {shown}")
     return found
@@ -150,9 +151,9 @@ def _e5_two_snapshots_apart(case: Case) -> Complaints:
     found = []
     for event in case.events:
         match event.body:
-            case e.BreakSettled(symbol=symbol):
+            case BreakSettled(symbol=symbol):
                 since.pop(symbol, None)
-            case e.BreakFound(symbol=symbol, ledger_qty=ours, broker_qty=theirs, confirmed=confirmed):
+            case BreakFound(symbol=symbol, ledger_qty=ours, broker_qty=theirs, confirmed=confirmed):
                 before = since.get(symbol)
                 same = before is not None and before[:2] == (ours, theirs)
                 if confirmed and (not same or before is None or event.at - before[2] < _SNAPSHOTS_APART):

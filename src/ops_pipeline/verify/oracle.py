@@ -1,12 +1,14 @@
 """The simulated broker with its truth laid open, and with what others than we can do to an account. Shell."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from ops_pipeline.adapters.simulator.book import Book
+from ops_pipeline.adapters.simulator.book import Book, Holding
 from ops_pipeline.adapters.simulator.broker import SimulatedBroker
 from ops_pipeline.adapters.simulator.matching import MatchRules
 from ops_pipeline.domain.fees import fee_rules_on, fill_fees
+from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.orders import (
     Activity,
     ActivityKind,
@@ -18,7 +20,7 @@ from ops_pipeline.domain.orders import (
     Side,
     SubmitOutcome,
 )
-from ops_pipeline.domain.units import ClientOrderId, Occ, Usd4
+from ops_pipeline.domain.units import ONE_CENT, ClientOrderId, Occ, Usd4
 from ops_pipeline.ports import Calendar, Clock, MarketData
 
 
@@ -38,6 +40,8 @@ class Oracle(SimulatedBroker):
         super().__init__(book, market=market, calendar=calendar, clock=clock, fees=fees_of, rules=rules)
         self.stuck: set[ClientOrderId] = set()
         self.accepted: list[BrokerOrder] = []
+        self.told_at: dict[str, datetime] = {}
+        self.settles = True
 
     @property
     def book(self) -> Book:
@@ -102,6 +106,76 @@ class Oracle(SimulatedBroker):
             )
         )
 
+    def activities(self, *, since: datetime) -> Sequence[Activity]:
+        """Give what is told by now: activities that are no trades may be told a day late."""
+        now = self.advance()
+        rows = super().activities(since=since)
+        return [row for row in rows if self.told_at.get(row.activity_id, row.at) <= now]
+
+    def happen(
+        self,
+        kind: ActivityKind,
+        symbol: str,
+        qty: int = 0,
+        amount: Usd4 = 0,
+        *,
+        fill: Fill | None = None,
+        until: datetime | None = None,
+    ) -> Activity:
+        """Let anything happen to the account; it is told at once, or from `until` on."""
+        now = self.advance()
+        self.move(symbol, qty, -amount)
+        self._book.cash += amount
+        number = self._book.number_next(kind.value.lower())
+        told = Activity(
+            activity_id=fill.execution_id if fill and kind is ActivityKind.FILL else number,
+            kind=kind,
+            at=now,
+            symbol=symbol,
+            qty=qty,
+            price=0,
+            amount=amount,
+            fill=fill,
+        )
+        self._book.activities.append(told)
+        if until is not None:
+            self.told_at[told.activity_id] = until
+        return told
+
+    def move(self, symbol: str, qty: int, cost: Usd4 = 0) -> None:
+        """Let the broker hold more or less of a symbol, with no word about it."""
+        multiplier = 100 if contract_of(symbol) else 1
+        held = self._book.holdings.setdefault(symbol, Holding(qty=0, cost=0, multiplier=multiplier))
+        held.qty, held.cost = held.qty + qty, held.cost + cost
+        if not held.qty:
+            del self._book.holdings[symbol]
+
+    def trade_of(
+        self, client_order_id: str, occ: Occ, qty: int, price: Usd4, *, until: datetime | None = None
+    ) -> Fill:
+        """Let an order of anybody fill `qty` (signed) contracts, its activity told at once or later."""
+        fill = self._external(occ, qty, price, ClientOrderId(client_order_id), self.advance())
+        self.happen(ActivityKind.FILL, occ, qty, -price * qty * 100 - fill.fees, fill=fill, until=until)
+        return fill
+
+    def show(self, client_order_id: str, occ: Occ, side: Side, qty: int, *, cum: int) -> str:
+        """Show an order that filled `cum` of `qty`, its own state of things aside; give the broker's id."""
+        known = self._book.by_client_id.get(ClientOrderId(client_order_id))
+        broker_id = known or self._book.number_next("order")
+        self._book.by_client_id[ClientOrderId(client_order_id)] = broker_id
+        self.stuck.add(ClientOrderId(client_order_id))
+        self._book.orders[broker_id] = BrokerOrder(
+            broker_order_id=broker_id,
+            client_order_id=ClientOrderId(client_order_id),
+            status=BrokerStatus.FILLED if cum >= qty else BrokerStatus.PARTIALLY_FILLED,
+            qty=qty,
+            cum=cum,
+            legs=(Leg(occ=occ, side=side),),
+            limit=ONE_CENT,
+            submitted_at=self.advance(),
+        )
+        return broker_id
+
     def fill_at_its_limit(self, broker_order_id: str) -> bool:
         """Let a resting single-leg order trade what is left of it; False where it cannot."""
         now = self.advance()
@@ -131,6 +205,10 @@ class Oracle(SimulatedBroker):
             fees=fees_of(qty, price, session.date if session else now.date()),
             at=now,
         )
+
+    def _settle(self, now: datetime) -> None:
+        if self.settles:
+            super()._settle(now)
 
     def _match(self, order: BrokerOrder, now: datetime) -> None:
         if order.client_order_id not in self.stuck:

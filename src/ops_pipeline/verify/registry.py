@@ -39,4 +39,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("linear", "G19", "Two processes at one broker are told one history of every id.", "linear", "GOAL"),
     Entry("lease", "G16", "Two processes at one account: only one of them writes.", "lease", "GOAL"),
     Entry("kill9", "G4", "A real process is killed while it trades, again and again.", "kill9", "GOAL"),
+    Entry("recon", "G18", "Differences of every cause are named and settled.", "recon", "GOAL"),
 )

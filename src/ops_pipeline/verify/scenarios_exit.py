@@ -194,7 +194,7 @@ def _has_traded(lab: Lab) -> bool:
 
 
 def foreign_purchase() -> Plan:
-    """Let a person buy something: confirmed as a difference, reduce-only, never sold by us."""
+    """Let a person buy something: booked as theirs, never sold by us, and the account trades on."""
 
     def buy(lab: Lab) -> None:
         lab.oracles[LARGE.id].trade_by_hand(Occ(NEAR), 2, to_usd4("1.00"))
@@ -206,8 +206,10 @@ def foreign_purchase() -> Plan:
         held = lab.oracles[LARGE.id].book.holdings
         left = {name: row.qty for name, row in held.items()}
         found = [] if left == {NEAR: 2} else [f"expected the person's 2, was {left}"]
-        if lab.ledger(LARGE.id).control is not ControlLevel.REDUCE_ONLY:
-            found.append(f"expected REDUCE_ONLY, was {lab.ledger(LARGE.id).control.name}")
+        ledger = lab.ledger(LARGE.id)
+        theirs = {symbol: row.qty for symbol, row in ledger.external.items()}
+        if theirs != {NEAR: 2} or ledger.control is not ControlLevel.NORMAL:
+            found.append(f"expected 2 booked as the person's at NORMAL, was {theirs}, {ledger.control.name}")
         return found
 
     return Plan(
@@ -215,7 +217,6 @@ def foreign_purchase() -> Plan:
         acts=[holding(), Act(at=at(14, 40, 50), do=buy, done=_has_traded)],
         end=at(14, 45),
         complaints=complaints,
-        tolerated=frozenset({"P1"}),
     )
 
 

@@ -7,7 +7,7 @@ from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.orders import OrderState, Purpose
 from ops_pipeline.domain.positions import ExitReason
-from ops_pipeline.domain.units import AccountId, Occ, to_usd4
+from ops_pipeline.domain.units import AccountId, to_usd4
 from ops_pipeline.verify.garbled import Garbled
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Act, Lab
@@ -253,10 +253,10 @@ def abandoned_entry_rests() -> Plan:
 
 
 def difference_beside_a_working_entry() -> Plan:
-    """Let a person buy while an entry rests, looked at every few seconds: confirmed no sooner than 15 s."""
+    """Hold what nothing explains while an entry rests, looked at often: confirmed no sooner than 15 s."""
 
-    def buy(lab: Lab) -> None:
-        lab.oracles[LARGE.id].trade_by_hand(Occ(OTHER), 2, to_usd4("1.00"))
+    def appear(lab: Lab) -> None:
+        lab.oracles[LARGE.id].move(OTHER, 2)
 
     def complaints(lab: Lab) -> list[str]:
         control = lab.ledger(LARGE.id).control
@@ -268,7 +268,7 @@ def difference_beside_a_working_entry() -> Plan:
         market=made,
         acts=[
             signal(),
-            Act(at=at(14, 40, 5), do=buy, done=lambda lab: bool(lab.oracles[LARGE.id].book.activities)),
+            Act(at=at(14, 40, 5), do=appear, done=lambda lab: OTHER in lab.oracles[LARGE.id].book.holdings),
         ],
         end=at(14, 43, 30),
         complaints=complaints,

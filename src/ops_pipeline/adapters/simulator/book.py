@@ -7,6 +7,7 @@ from typing import Any
 
 from ops_pipeline.domain.codec import MISFITS, build, encode
 from ops_pipeline.domain.errors import MissingDataError
+from ops_pipeline.domain.instruments import OptionContract, contract_of
 from ops_pipeline.domain.orders import Activity, BrokerOrder
 from ops_pipeline.domain.units import Usd4
 
@@ -41,6 +42,11 @@ class Book:
         value = f"{prefix}-{self.number}-{self.next_number:08d}"
         self.next_number += 1
         return value
+
+    def contracts(self) -> dict[str, OptionContract]:
+        """Give the contracts held, by symbol; shares are none."""
+        known = {symbol: contract_of(symbol) for symbol in self.holdings}
+        return {symbol: contract for symbol, contract in known.items() if contract is not None}
 
     def live(self) -> list[BrokerOrder]:
         """Give the orders that may still trade, oldest first."""

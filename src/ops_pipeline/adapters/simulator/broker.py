@@ -10,7 +10,7 @@ from ops_pipeline.adapters.simulator import settlement
 from ops_pipeline.adapters.simulator.book import Book, Holding, from_json, to_json
 from ops_pipeline.adapters.simulator.matching import MatchRules, match
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
-from ops_pipeline.domain.instruments import parse_occ
+from ops_pipeline.domain.instruments import contract_of, parse_occ
 from ops_pipeline.domain.market import Feed, OptionQuote, Session
 from ops_pipeline.domain.orders import (
     Accepted,
@@ -320,19 +320,25 @@ class SimulatedBroker:
         """Turn what is held into what the splits since the last session made of it."""
         book = self._book
         first = session.date if book.session is None else book.session + timedelta(days=1)
-        for ticker in dict.fromkeys(parse_occ(symbol).underlying for symbol in book.holdings):
+        for ticker in dict.fromkeys(contract.underlying for contract in book.contracts().values()):
             for split in self._market.splits(ticker, first=first, last=session.date):
-                for symbol in [held for held in book.holdings if parse_occ(held).underlying == ticker]:
-                    done = settlement.split(parse_occ(symbol), split, at=session.open_at, number=book.number)
+                for symbol, contract in book.contracts().items():
+                    if contract.underlying != ticker:
+                        continue
+                    done = settlement.split(contract, split, at=session.open_at, number=book.number)
                     holding = book.holdings.pop(symbol)
                     book.holdings[done.occ] = replace(holding, qty=holding.qty * done.for_one)
                     book.activities.append(done.activity)
 
     def _settle(self, now: datetime) -> None:
         for symbol, holding in list(self._book.holdings.items()):
-            contract = parse_occ(symbol)
-            session = self._calendar.session_on(contract.expiration)
-            if session is None or now < session.close_at - settlement.LIQUIDATION_BEFORE_CLOSE:
+            contract = contract_of(symbol)
+            session = self._calendar.session_on(contract.expiration) if contract else None
+            if (
+                contract is None
+                or session is None
+                or now < session.close_at - settlement.LIQUIDATION_BEFORE_CLOSE
+            ):
                 continue
             if now < session.close_at:
                 self._liquidate(symbol, holding, now)
@@ -376,7 +382,10 @@ class SimulatedBroker:
         value = 0
         for symbol, holding in self._book.holdings.items():
             quote = quotes.get(Occ(symbol))
-            if quote is not None and quote.bid:
+            spot = None if contract_of(symbol) else self._market.spot(symbol, now=now)
+            if spot is not None:
+                value += spot.price * holding.qty
+            elif quote is not None and quote.bid:
                 price = (quote.bid + quote.ask) // 2 if quote.ask and quote.ask >= quote.bid else quote.bid
                 value += price * holding.qty * holding.multiplier
         return self._book.cash + value

@@ -10,13 +10,17 @@ from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
+from ops_pipeline.domain.breaks import Cause, ExternalMoved, FillBusted
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.position_fold import trade_of
-from ops_pipeline.domain.units import ClientOrderId, PositionId
+from ops_pipeline.domain.units import ClientOrderId, PositionId, Usd4
 
 Changes = dict[str, list[Row]]
 
 ONLY_ADDED = (s.FILLS, s.ACTIVITIES)
+# What is told of an activity that is no fill of ours.
+_Told = e.CashMoved | e.ContractsRemoved | ExternalMoved | FillBusted
+
 _DELETES = {table.name: delete(table) for table in s.PROJECTIONS}
 
 
@@ -102,9 +106,9 @@ def _fills_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, e.FillBooked
             yield event, event.body
 
 
-def _activities_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, e.CashMoved | e.ContractsRemoved]]:
+def _activities_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, _Told]]:
     for event in events:
-        if isinstance(event.body, (e.CashMoved, e.ContractsRemoved)):
+        if isinstance(event.body, _Told):
             yield event, event.body
 
 
@@ -138,15 +142,25 @@ def _fill_row(event: e.Event, body: e.FillBooked) -> Row:
     }
 
 
-def _activity_row(event: e.Event, body: e.CashMoved | e.ContractsRemoved) -> Row:
-    removed = body if isinstance(body, e.ContractsRemoved) else None
+def _activity_row(event: e.Event, body: _Told) -> Row:
+    kind, qty, amount = _told(body)
     return {
         "account": event.account,
         "activity_id": body.activity_id,
         "seq": event.seq,
-        "kind": body.cause.value if isinstance(body, e.ContractsRemoved) else body.kind,
-        "position_id": removed.position_id if removed else None,
-        "qty": removed.qty if removed else 0,
-        "amount": body.amount,
+        "kind": kind,
+        "position_id": getattr(body, "position_id", None),
+        "qty": qty,
+        "amount": amount,
         "at_us": r.micros(event.at),
     }
+
+
+def _told(body: _Told) -> tuple[str, int, Usd4]:
+    match body:
+        case FillBusted(fill=fill):
+            return Cause.BUST.value, fill.qty, fill.price * fill.qty * body.multiplier + fill.fees
+        case e.CashMoved():
+            return body.kind, 0, body.amount
+        case _:
+            return body.cause.value, body.qty, body.amount

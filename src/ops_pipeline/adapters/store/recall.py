@@ -15,6 +15,7 @@ from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import Alert, AlertCleared, AlertCode, AlertRaised
+from ops_pipeline.domain.breaks import BreakFound
 from ops_pipeline.domain.codec import build
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.ledger_index import LedgerIndex
@@ -147,7 +148,7 @@ def _of_account(row: Row, account: AccountId, told: Sequence[e.Event]) -> Ledger
     """Give what the account's own row says, and the session of its last look at its tier."""
     paused, tiers = row["paused_session"], (e.TierChanged, e.TierDrifted)
     sessions = [event.body.session for event in told if isinstance(event.body, tiers)]
-    found: tuple[e.BreakFound, ...] = build(tuple[e.BreakFound, ...], json.loads(row["breaks"]))
+    found: tuple[BreakFound, ...] = build(tuple[BreakFound, ...], json.loads(row["breaks"]))
     return Ledger(
         account=account,
         seq=row["seq"],

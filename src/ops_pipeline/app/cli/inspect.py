@@ -30,12 +30,14 @@ def positions(
     run_id: shared.RunId = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Show positions with entry, peak, trailing stop and what they made; newest last."""
+    """Show positions with entry, peak, trailing stop, what they made and what is wrong; newest last."""
     from ops_pipeline.app import listing
 
     with opened(home, run_id) as (store, _):
         names = listing.accounts_of(store, account)
-        rows = [r for name in names for r in listing.position_rows(store.ledger(name), open_only=open_only)]
+        today = listing.newest_day(store)
+        ledgers = [store.ledger(name) for name in names]
+        rows = [r for one in ledgers for r in listing.position_rows(one, open_only=open_only, today=today)]
     empty = "none open; `ops positions` shows the closed ones" if open_only else _DEMO
     _show(rows, "opened", limit, title="Positions", as_json=as_json, empty=empty, hide=("strategy", "of"))
 

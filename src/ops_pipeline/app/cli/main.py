@@ -28,6 +28,7 @@ from ops_pipeline.app.cli.drill import drill
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
 from ops_pipeline.app.cli.live import jobs, plan, run, stage_app
+from ops_pipeline.app.cli.resolve import adopt, release, resolve
 from ops_pipeline.app.cli.running import demo, replay, reset, runs
 from ops_pipeline.app.cli.verify import app as verify_app
 from ops_pipeline.app.runs import find_run
@@ -49,6 +50,9 @@ app.command()(reset)
 app.command()(jobs)
 app.command()(plan)
 app.command()(explain)
+app.command()(adopt)
+app.command()(release)
+app.command()(resolve)
 register_inspection(app)
 app.command()(drill)
 app.command()(pause)

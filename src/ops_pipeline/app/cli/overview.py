@@ -37,7 +37,7 @@ def status(
         shared.print_json({"run": about, "accounts": rows, "jobs": jobs, "alerts": alerts})
         return
     tables.say(f"Run {run.id}, begun {tables.new_york(run.created_at)} New York", style="bold")
-    hide = ("mode", "tier", "as_of", "control_reason")
+    hide = ("mode", "tier", "as_of", "control_reason", "causes", "external")
     tables.print_listing(rows, title="Accounts", as_json=False, empty="no account yet", hide=hide)
     silent, failed = jobs["silent"], jobs["failed_items"]
     tables.say(f"\nJobs: {jobs['rows']} rows, silent: {', '.join(silent) or 'none'}, failed items: {failed}")

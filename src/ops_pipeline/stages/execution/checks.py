@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ops_pipeline.domain.accounts import Mode
+from ops_pipeline.domain.breaks import Cause
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger import Ledger
@@ -151,10 +152,14 @@ def _price(case: Case) -> GateResult:
 
 
 def _frozen(case: Case) -> GateResult:
-    intent, ledger = case.intent, case.ledger
-    frozen = ledger.positions[intent.position_id].frozen
-    broken = any(leg.occ in ledger.breaks and ledger.breaks[leg.occ].confirmed for leg in intent.legs)
-    return GateResult("not_frozen", not frozen and not broken, frozen or ("break" if broken else "no"), "no")
+    """Check for differences: what has a cause may still be sold, as far as the broker holds it."""
+    intent, breaks = case.intent, case.ledger.breaks
+    frozen = case.ledger.positions[intent.position_id].frozen
+    found = [breaks[leg.occ] for leg in intent.legs if leg.occ in breaks]
+    barred = intent.purpose.opens
+    causes = [row.cause for row in found if row.confirmed and (barred or row.cause is Cause.UNKNOWN)]
+    observed = frozen or (f"break: {causes[0]}" if causes else "no")
+    return GateResult("not_frozen", not frozen and not causes, observed, "no")
 
 
 def _blocked(case: Case) -> GateResult:

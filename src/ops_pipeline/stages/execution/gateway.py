@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from ops_pipeline.domain.accounts import BrokerPosition
+from ops_pipeline.domain.breaks import ActivitiesRead
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import ForbiddenError
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
@@ -25,8 +26,9 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId, format_usd
-from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore, MarketData
+from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, LedgerStore, MarketData
 from ops_pipeline.stages.execution import alarms, reconcile
+from ops_pipeline.stages.execution.booking import bookings
 from ops_pipeline.stages.execution.checks import LOOK_ALIKE, Door, before_send, control
 from ops_pipeline.stages.execution.lifecycle import body_hash
 
@@ -48,7 +50,13 @@ class Desk:
     broker: Broker
     rules: ExecutionRules
     market: MarketData
+    calendar: Calendar
     brake: Callable[[], Brake] = lambda: FREE
+
+    def close_on(self, day: date) -> datetime | None:
+        """Give the end of a day's session; None on a day without one."""
+        session = self.calendar.session_on(day)
+        return session.close_at if session else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +131,19 @@ def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
 def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
     """Book what happened and take over what the broker shows of our orders, in one commit.
 
-    `since` reaches back beyond the usual overlap. Raises BrokerUnavailable where a read fails; then
-    nothing is stored.
+    Activities are read from some days before those already booked: they may be told late. `since`
+    reaches back beyond that. Raises BrokerUnavailable where a read fails; then nothing is stored.
     """
     ledger = desk.store.ledger(desk.account)
     watched = reconcile.watched(ledger, now=now)
-    first = min([now - ACTIVITY_OVERLAP, *(order.created_at for order in watched)])
+    first = min([_booked_until(ledger, now), *(order.created_at for order in watched)])
     activities = desk.broker.activities(since=min(first, since or first))
     oldest = min((order.created_at for order in watched), default=now)
     shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched else ()
     # Fills first: they outrank what an order says of itself.
-    booked = reconcile.bookings(ledger, activities)
+    booked = bookings(ledger, activities, closes=desk.close_on)
     foreign = alarms.foreign_instance(ledger, shown, database_id=desk.store.database_id, now=now)
-    bodies = [*booked, *reconcile.observations(ledger, shown), *foreign]
+    bodies = [*booked, *reconcile.observations(ledger, shown), *foreign, *_read_through(ledger, now)]
     desk.store.commit(desk.account, bodies, at=now)
     return Observed(read=len(activities), shown=frozenset(order.client_order_id for order in shown))
 
@@ -147,11 +155,28 @@ def holdings(desk: Desk) -> Sequence[BrokerPosition]:
     """
     rows = desk.broker.positions()
     if not rows and desk.store.ledger(desk.account).held():
-        account = desk.broker.account()
-        if account.equity != account.cash:
-            worth = format_usd(account.equity - account.cash)
-            raise BrokerUnavailable(f"positions: expected contracts worth {worth}, was an empty list")
+        refuse_doubtful(rows, desk)
     return rows
+
+
+def refuse_doubtful(rows: Sequence[BrokerPosition], desk: Desk) -> None:
+    """Raise BrokerUnavailable for an answer of another account, or an empty one its own equity belies."""
+    account, expected = desk.broker.account(), desk.store.ledger(desk.account).number
+    if account.number != expected:
+        raise BrokerUnavailable(f"positions: expected account {expected}, was {account.number}")
+    if not rows and account.equity != account.cash:
+        worth = format_usd(account.equity - account.cash)
+        raise BrokerUnavailable(f"positions: expected contracts worth {worth}, was an empty list")
+
+
+def _booked_until(ledger: Ledger, now: datetime) -> datetime:
+    return (ledger.read_through or now) - ACTIVITY_OVERLAP
+
+
+def _read_through(ledger: Ledger, now: datetime) -> list[EventBody]:
+    """Move the mark up to which activities are booked, once a day, in the commit that books them."""
+    known = ledger.read_through
+    return [ActivitiesRead(through=now)] if known is None or known.date() < now.date() else []
 
 
 def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:

@@ -247,6 +247,14 @@ def entry_objection(order: Order, ledger: Ledger) -> str:
     return "exit decided" if own and position is not None and position.exit is not None else ""
 
 
+def exit_objection(order: Order, ledger: Ledger) -> str:
+    """Say why a working sale must go: contracts it offers are no longer held; "" where all are."""
+    position = ledger.positions.get(order.intent.position_id)
+    if position is None or not is_exit(order) or order.leaves <= position.qty:
+        return ""
+    return f"offers {order.leaves}, holds {position.qty}"
+
+
 def entry_may_step(order: Order, *, started_at: datetime, now: datetime, rules: EntryRules) -> bool:
     """Tell whether an entry that was cancelled for its next limit goes on with it."""
     expired = order.intent.expires_at is not None and now >= order.intent.expires_at

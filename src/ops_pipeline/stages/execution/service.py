@@ -1,6 +1,6 @@
 """Keeps an account's orders and positions true to its broker. Shell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -8,21 +8,24 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.errors import StoreUnavailableError
 from ops_pipeline.domain.fees import fee_rules_on
+from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust_of
-from ops_pipeline.domain.orders import Approved, Deferred, Order, OrderIntent, OrderState
+from ops_pipeline.domain.orders import Activity, Approved, Deferred, Order, OrderIntent, OrderState
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
 from ops_pipeline.domain.units import AccountId, Usd4
 from ops_pipeline.ports import BrokerUnavailable, MarketData
 from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
+from ops_pipeline.stages.execution.booking import bookings
+from ops_pipeline.stages.execution.causes import Surroundings, causes_of
 from ops_pipeline.stages.execution.gateway import (
     ACTIVITY_OVERLAP,
     Desk,
     cancel,
-    holdings,
     observe,
     post,
+    refuse_doubtful,
     send,
 )
 
@@ -154,19 +157,56 @@ def _reconcile(now: datetime, ports: ExecutionPorts) -> int:
 
 
 def _compare(now: datetime, ports: ExecutionPorts) -> None:
+    """Compare quantities over both sides; each difference is stored with its cause."""
     desk = ports.desk
-    positions = holdings(desk)
+    positions = desk.broker.positions()
     ledger = desk.store.ledger(desk.account)
     found = reconcile.differences(ledger, positions)
+    around = Surroundings()
     if found or ledger.breaks:
+        refuse_doubtful(positions, desk)
         # A fill that landed between the two reads is not a difference: it is booked before it counts.
-        late = reconcile.bookings(ledger, desk.broker.activities(since=now - ACTIVITY_OVERLAP))
+        activities = desk.broker.activities(since=now - ACTIVITY_OVERLAP)
+        late = bookings(ledger, activities, closes=desk.close_on)
         ledger = desk.store.commit(desk.account, late, at=now)
         found = reconcile.differences(ledger, positions)
-    bodies = reconcile.breaks(ledger, found, now=now, rules=desk.rules)
+        around = _surroundings(found, activities, now=now, ports=ports)
+    causes = causes_of(ledger, found, around, now=now)
+    bodies = reconcile.breaks(ledger, found, causes, now=now, rules=desk.rules)
     desk.store.commit(desk.account, bodies, at=now)
     if not found:
         ports.agreed[desk.account] = now
+
+
+def _surroundings(
+    found: Mapping[str, tuple[int, int]],
+    activities: Sequence[Activity],
+    *,
+    now: datetime,
+    ports: ExecutionPorts,
+) -> Surroundings:
+    """Gather what the causes of differences are read from; nothing is asked where there are none."""
+    if not found:
+        return Surroundings()
+    splits, closes, spots = {}, {}, {}
+    for symbol in found:
+        contract = contract_of(symbol)
+        underlying = contract.underlying if contract else symbol
+        for split in ports.market.splits(underlying, first=(now - ACTIVITY_OVERLAP).date(), last=now.date()):
+            splits[underlying] = split
+        close = ports.desk.close_on(contract.expiration) if contract else None
+        if close is not None:
+            closes[symbol] = close
+            spot = ports.market.spot(underlying, now=close) if close <= now else None
+            if spot is not None:
+                spots[symbol] = spot.price
+    return Surroundings(
+        orders=ports.desk.broker.orders(since=now - ACTIVITY_OVERLAP),
+        activities=activities,
+        splits=splits,
+        closes=closes,
+        spots=spots,
+    )
 
 
 def _look_up(now: datetime, desk: Desk, shown: frozenset[str]) -> None:
@@ -222,12 +262,13 @@ def _keep_up(now: datetime, ports: ExecutionPorts) -> int:
 
 
 def _cancel_when_due(order: Order, *, ports: ExecutionPorts, now: datetime) -> bool:
-    """Cancel a working entry that must go, or whose limit is to move."""
+    """Cancel a working entry that must go, or whose limit is to move, and an exit beyond what is held."""
     desk = ports.desk
-    if order.state is not OrderState.WORKING or not order.intent.purpose.opens:
-        return False
     ledger = desk.store.ledger(desk.account)
-    reason = lifecycle.entry_objection(order, ledger)
+    reason = lifecycle.exit_objection(order, ledger)
+    if order.state is not OrderState.WORKING or not (order.intent.purpose.opens or reason):
+        return False
+    reason = reason or lifecycle.entry_objection(order, ledger)
     if not reason and order.intent.purpose in lifecycle.ENTRIES:
         step = _ladder_step(order, order.intent, ledger, ports=ports, now=now)
         if step.cancel:

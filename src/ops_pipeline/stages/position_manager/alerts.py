@@ -98,7 +98,9 @@ def _of_exit(
     position: Position, ledger: Ledger, *, now: datetime, session: Session
 ) -> list[AlertRaised | None]:
     decision = position.exit
-    if decision is None or position.frozen or decision.reason is ExitReason.ROLL:
+    found_there = ledger.breaks.get(position.contract.occ)
+    gone = found_there is not None and found_there.broker_qty <= 0
+    if decision is None or position.frozen or gone or decision.reason is ExitReason.ROLL:
         return []
     orders = exits_since(ledger, position.id, decision.at)
     found: list[AlertRaised | None] = []
