@@ -10,7 +10,8 @@ from ops_pipeline.adapters.store import reports
 from ops_pipeline.adapters.store.store import open_store, read_store
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError, LedgerError, StaleWriterError
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.orders import BrokerStatus, OrderState, Purpose
 from ops_pipeline.domain.units import PositionId, to_usd4
 from tests.builders_ledger import (

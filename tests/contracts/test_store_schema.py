@@ -15,7 +15,8 @@ from ops_pipeline.adapters.store.connect import parse_url
 from ops_pipeline.adapters.store.schema import METADATA
 from ops_pipeline.adapters.store.store import maintenance, migrate_url, open_store, read_store
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from tests.builders_ledger import START, TINY, account_opened, entry
 
 GUARDS = {

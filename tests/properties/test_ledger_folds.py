@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import LedgerError
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.orders import BrokerStatus, OrderState, Purpose
 from ops_pipeline.domain.position_fold import trade_of
 from ops_pipeline.domain.units import ClientOrderId, PositionId

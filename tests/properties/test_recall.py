@@ -9,7 +9,8 @@ from ops_pipeline.adapters.store import recall as module
 from ops_pipeline.adapters.store.recall import FIELDS, ROWED, UNROWED, recall
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.events import EventBody
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.ledger_index import LedgerIndex
 from ops_pipeline.verify.crash import open_lab, run_on
 from ops_pipeline.verify.fuse import Fuse

@@ -10,7 +10,8 @@ from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.app.alerting import alert_rows
 from ops_pipeline.app.evidence import explain_id
 from ops_pipeline.domain.alerts import AlertCleared, AlertCode, AlertRaised, Severity
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.stages.position_manager.alerts import job_alerts
 from tests.builders_demo import assembled, drive_until, sessions_of
 from tests.builders_market import ACCOUNT, CALL, CLOSE, OPEN, TODAY, Rig, at

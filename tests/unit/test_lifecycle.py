@@ -8,7 +8,8 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import LedgerError
 from ops_pipeline.domain.ids import client_order_id
 from ops_pipeline.domain.instruments import parse_occ
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.orders import Approved, BrokerStatus, OrderState, Purpose, Refused
 from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.rules import ExecutionRules, ExitOrderRules

@@ -8,7 +8,8 @@ from ops_pipeline.app.story import Entry, Life, tell_decision, tell_order, tell_
 from ops_pipeline.app.story_entry import gate_rows, sizing_rows, verdict_title
 from ops_pipeline.app.story_life import distance_of, fill_rows, market_rows, result_row, sale_rows
 from ops_pipeline.domain import events as e
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.positions import ExitDecision, ExitReason
 from ops_pipeline.domain.records import PositionMark
 from ops_pipeline.domain.units import PositionId, to_usd4

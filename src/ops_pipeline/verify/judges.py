@@ -9,7 +9,8 @@ from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.ids import tier_key
 from ops_pipeline.domain.instruments import parse_occ
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.orders import OrderState, Purpose, Side
 from ops_pipeline.domain.positions import Position

@@ -14,7 +14,8 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition, ControlLevel
 from ops_pipeline.domain.breaks import BreakSettled, Cause, ExternalMoved
 from ops_pipeline.domain.errors import OpsError
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.orders import Activity, BrokerOrder
 from ops_pipeline.domain.units import AccountId, to_usd4
 from ops_pipeline.ports import Broker, BrokerUnavailable

@@ -13,7 +13,8 @@ from ops_pipeline.adapters.store import verify as audit
 from ops_pipeline.adapters.store.lease import TTL_S
 from ops_pipeline.adapters.store.store import maintenance, open_store, read_store
 from ops_pipeline.domain.events import Event
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.adoption import adopt
 from ops_pipeline.engine.wiring import Wiring

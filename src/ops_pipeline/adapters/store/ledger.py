@@ -17,7 +17,8 @@ from ops_pipeline.adapters.store.recall import recall
 from ops_pipeline.adapters.store.rows import TRADE, micros
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import LedgerError, StoreUnavailableError
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.positions import Trade
 from ops_pipeline.domain.units import AccountId
 

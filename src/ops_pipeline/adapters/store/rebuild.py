@@ -6,7 +6,8 @@ from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store.chain import event_of
 from ops_pipeline.adapters.store.database import Database
 from ops_pipeline.adapters.store.projections import changes_of, clear, write_changes
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.units import AccountId
 
 _ACCOUNTS = select(s.EVENT.c.account).distinct().order_by(s.EVENT.c.account)

@@ -13,11 +13,11 @@ from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store.chain import event_of
 from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.domain import events as e
-from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
-from ops_pipeline.domain.alerts import Alert, AlertCleared, AlertCode, AlertRaised
+from ops_pipeline.domain.accounts import Mode, Tier
 from ops_pipeline.domain.breaks import BreakFound
 from ops_pipeline.domain.codec import build
 from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_standing
 from ops_pipeline.domain.ledger_index import LedgerIndex
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId
 
@@ -29,28 +29,37 @@ _E = s.EVENT.c
 _ORDERING = ("OrderIntended", "PositionOpened", "PositionClosed")
 # What these did stands in no row, or not whole: their bodies are read.
 UNROWED = (
+    "AccountOpened",
+    "ActivitiesRead",
     "AlertCleared",
     "AlertRaised",
     "ContractsAdjusted",
     "ContractsAdopted",
+    "ControlChanged",
+    "ExternalAdopted",
+    "ExternalMoved",
+    "OperatorActed",
+    "PositionReleased",
+    "PositionWished",
     "RollAdvanced",
+    "SymbolBlocked",
+    "SymbolUnblocked",
     "TierChanged",
     "TierDrifted",
 )
 # What these did stands in rows. A chain with any other kind is folded anew.
 ROWED = (
     *_ORDERING,
-    "AccountOpened",
     "BreakFound",
     "BreakSettled",
     "CashMoved",
     "ContractsRemoved",
-    "ControlChanged",
     "EntriesPaused",
     "EntryCompleted",
     "ExitDecided",
     "ExitWithdrawn",
     "FillBooked",
+    "FillBusted",
     "OrderAnswered",
     "OrderNotFound",
     "OrderObserved",
@@ -65,26 +74,34 @@ FIELDS = frozenset(
     {
         "account",
         "alerts",
+        "blocked",
         "breaks",
         "broker",
         "cash",
         "control",
         "control_reason",
         "executions",
+        "external",
         "head",
         "kept",
+        "kill_id",
         "mode",
         "number",
+        "opened_at",
         "orders",
         "other_cash",
         "paused_session",
         "positions",
+        "raised_at",
+        "read_through",
+        "resolved",
         "rolls",
         "seq",
         "start_cash",
         "tier",
         "tier_drift",
         "tier_session",
+        "wishes",
     }
 )
 _IS_COMPLETE = {field.name for field in fields(Ledger)} == FIELDS
@@ -131,8 +148,8 @@ def recall(database: Database, account: AccountId) -> Ledger | None:
         positions={PositionId(key): positions[PositionId(key)] for key in born["PositionOpened"]},
         rolls={body.roll_id: rolls[body.roll_id] for body in _bodies(told, e.RollAdvanced)},
         executions=_executions(database, account, told),
-        alerts=_alerts(told),
     )
+    ledger = apply_standing(ledger, told)
     return replace(ledger, kept=_index(ledger, born["PositionClosed"]))
 
 
@@ -162,8 +179,6 @@ def _of_account(row: Row, account: AccountId, told: Sequence[e.Event]) -> Ledger
         start_cash=row["start_cash"],
         cash=row["cash"],
         other_cash=row["other_cash"],
-        control=ControlLevel(row["control"]),
-        control_reason=row["control_reason"],
         paused_session=date.fromisoformat(paused) if paused else None,
         breaks={broken.symbol: broken for broken in found},
     )
@@ -180,21 +195,6 @@ def _executions(database: Database, account: AccountId, told: Sequence[e.Event])
         if isinstance(event.body, (e.ContractsAdopted, e.ContractsAdjusted))
     ]
     return dict(sorted(facts, key=lambda fact: fact[1]))
-
-
-def _alerts(told: Sequence[e.Event]) -> dict[tuple[AlertCode, str], Alert]:
-    """Give the alerts that stand."""
-    standing: dict[tuple[AlertCode, str], Alert] = {}
-    for event in told:
-        match event.body:
-            case AlertRaised(code=code, key=key, severity=severity, detail=detail):
-                raised = Alert(code=code, key=key, severity=severity, detail=detail, at=event.at)
-                standing[code, key] = raised
-            case AlertCleared(code=code, key=key):
-                standing.pop((code, key), None)
-            case _:
-                pass
-    return standing
 
 
 def _index(ledger: Ledger, closings: Sequence[str]) -> LedgerIndex:

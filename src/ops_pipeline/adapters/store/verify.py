@@ -13,7 +13,8 @@ from ops_pipeline.adapters.store.projections import ONLY_ADDED, added_rows, posi
 from ops_pipeline.adapters.store.rows import instant
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import LedgerError
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from ops_pipeline.domain.units import AccountId
 
 # Events held at once: enough that the fold's copies cost nothing, few enough for a small machine.
