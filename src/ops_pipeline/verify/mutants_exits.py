@@ -240,7 +240,7 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
             Edit(_EXITS, "if _cancel_entries(exit_.position, desk=desk, now=now):", "if False:"),
             Edit(_LIFECYCLE, "own = order.intent.purpose in ENTRIES and position is not None", "own = False"),
         ),
-        ("flatten_beside_a_working_entry",),
+        ("stop_beside_a_working_entry",),
     ),
     Mutant(
         "early_close_ignored_by_exits",
