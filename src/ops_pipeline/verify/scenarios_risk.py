@@ -138,7 +138,7 @@ def kill_between_two_sends() -> Plan:
     """Pause the account while an entry waits to be sent again: it is not."""
     return Plan(
         market=market(),
-        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 5))],
+        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 1))],
         end=at(14, 45),
         script={"submit": [Kind.RATE_LIMITED]},
         complaints=lambda lab: holds(lab, {}),
@@ -240,7 +240,7 @@ def refused_after_it_was_lost() -> Plan:
 
     return Plan(
         market=market(),
-        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 2))],
+        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 1))],
         end=at(14, 45),
         script={"submit": [Kind.LOST_REQUEST]},
         complaints=complaints,
