@@ -124,6 +124,13 @@ def single_contract_at_its_target() -> Plan:
     )
 
 
+def target_nobody_bids() -> Plan:
+    """Let the mark reach +50 % beside a bid that does not: held."""
+    made = market()
+    made.put(at(14, 41), "1.66", "1.98", occ=CALL)
+    return Plan(market=made, acts=[holding(1)], end=at(14, 44), complaints=lambda lab: holds(lab, {CALL: 1}))
+
+
 def day_trade_without_a_quote() -> Plan:
     """Lose every quote of a day trade before its last five minutes: its exit is decided all the same."""
     near = "META260305C00500000"
@@ -163,6 +170,7 @@ MARKS = (
     stop_beside_a_working_entry,
     stop_that_recovers,
     single_contract_at_its_target,
+    target_nobody_bids,
     day_trade_without_a_quote,
     stop_in_a_crossed_market,
 )
