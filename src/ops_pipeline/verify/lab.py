@@ -126,6 +126,7 @@ class Lab:
                 break
             self.clock.move_to(max(due, self.clock.now()))
             self.terms.network.deliver(self.clock.now())
+            self.steps.append(self.clock.now())
             self.process.engine.run_due(self.clock.now())
         self.fuse.armed = True
 
