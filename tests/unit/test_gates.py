@@ -145,3 +145,14 @@ def test_market_and_rules_of_the_builders_are_the_rulebooks():
     rules = rules_of()
     assert (rules.tier.positions, rules.tier.day_loss, rules.tier.at_risk) == (5, 400, 2_000)
     assert market_of().regime_age == 1
+
+
+def test_a_gate_that_fails_on_what_it_is_shown_refuses_and_says_why():
+    scene = scene_of().with_(account__broker__options_level=None)
+    verdict = scene.verdict()
+    assert isinstance(verdict, Refused)
+    assert verdict.reason == "account_identity"
+    failed = next(result for result in verdict.gates if not result.passed)
+    assert failed.observed.startswith("TypeError: ")
+    context = GateContext(account=scene.account, market=scene.market)
+    assert isinstance(evaluate_roll(scene.candidate, context, scene.rules), Refused)

@@ -145,6 +145,34 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         ("stop_that_recovers",),
     ),
     Mutant(
+        "exit_not_stored",
+        "what a cycle saw and decided is not stored before it is done",
+        (
+            Edit(
+                _SERVICE, "desk.store.commit(desk.account, bodies_of(watched), at=now)", "bodies_of(watched)"
+            ),
+        ),
+        ("one_low_read", "entry_and_stop"),
+    ),
+    Mutant(
+        "day_trade_kept",
+        "a day trade is kept over the close",
+        (Edit(_KERNELS, "rules.eod_flat != 0 and held.swing == 0 and late", "rules.eod_flat == 0 and late"),),
+        ("early_close",),
+    ),
+    Mutant(
+        "target_nobody_bids",
+        "a target is met by the mark alone, whatever is bid",
+        (
+            Edit(
+                _KERNELS,
+                "return price_gains(held, marks.bid, threshold - rules.executable_slack)",
+                "return price_gains(held, marks.mark, threshold - rules.executable_slack)",
+            ),
+        ),
+        ("target_nobody_bids",),
+    ),
+    Mutant(
         "tier_qty_zero",
         "a single contract waits for a ladder of which its part is zero",
         (Edit(_KERNELS, "return rules.ladder == 0 or held.original == 1", "return rules.ladder == 0"),),
@@ -240,7 +268,7 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
             Edit(_EXITS, "if _cancel_entries(exit_.position, desk=desk, now=now):", "if False:"),
             Edit(_LIFECYCLE, "own = order.intent.purpose in ENTRIES and position is not None", "own = False"),
         ),
-        ("flatten_beside_a_working_entry",),
+        ("stop_beside_a_working_entry",),
     ),
     Mutant(
         "early_close_ignored_by_exits",

@@ -36,8 +36,10 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
                 _GATEWAY,
                 "desk.broker.submit(replace(approved, gates=approved.gates + checks))",
                 "desk.broker.submit(replace(approved, intent=replace(intent, client_order_id="
-                'type(intent.client_order_id)(f"{intent.client_order_id}{sending.attempt}"))))',
+                'type(intent.client_order_id)(f"{intent.client_order_id}{sending.attempt}")))'
+                " if sending.attempt > 1 else approved)",
             ),
+            Edit(_GATEWAY, "client_order_id=order.client_order_id,", "client_order_id=client_order_id,"),
         ),
         ("entry_refused_for_the_rate",),
     ),
@@ -71,6 +73,12 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
                 'state=OrderState.NOT_PLACED.value, reason="restart"',
             ),
         ),
+        ("crash:entry_and_stop",),
+    ),
+    Mutant(
+        "sending_forgotten_at_start",
+        "an order that was being sent when the process died is left as it is",
+        (Edit(_SERVICE, "reconcile.recovered(desk.store.ledger(desk.account))", "[]"),),
         ("crash:entry_and_stop",),
     ),
     Mutant(

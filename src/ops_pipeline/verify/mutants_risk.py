@@ -142,6 +142,15 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
         ("check:fence",),
     ),
     Mutant(
+        "epoch_not_raised",
+        "a lease that is taken over keeps its epoch",
+        (
+            Edit(_LEASE, "new_epoch=epoch + 1,", "new_epoch=epoch,"),
+            Edit(_LEASE, "return int(epoch) + 1", "return int(epoch)"),
+        ),
+        ("check:fence",),
+    ),
+    Mutant(
         "lease_taken_from_the_living",
         "a lease is taken although its holder renews it",
         (Edit(_LEASE, "if holder != self._holder and fresh and not self._sole:", "if False:"),),

@@ -159,12 +159,18 @@ def abandoned_entry_turns_up() -> Plan:
     """Let an entry given up for lost arrive after the quarantine: adopted, then sold by its rules."""
     made = market()
     made.put(at(14, 50), "0.85", "0.90", occ=CALL)
+
+    def complaints(lab: Lab) -> list[str]:
+        # A process that died before the POST has nothing that could turn up.
+        arrived = bool(lab.oracles[LARGE.id].accepted)
+        return flat(lab, reason=STOP) if arrived else holds(lab, {})
+
     return Plan(
         market=made,
         acts=[signal(life=_SHORT)],
         end=at(14, 53),
         script={"submit": [Kind.VERY_LATE_REQUEST], "order": [Kind.READ_FAILED] * 4},
-        complaints=lambda lab: flat(lab, reason=STOP),
+        complaints=complaints,
     )
 
 

@@ -82,12 +82,12 @@ def roll_close_then_open() -> Plan:
 
 
 def roll_whose_close_rests() -> Plan:
-    """Close for a roll late, with nobody buying at first: the successor waits for the last one booked."""
+    """Close for a roll with nobody buying: the successor is not bought, the old position stays."""
     made = _to_roll()
     made.put(at(15, 0, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD, size=0)
-    made.put(at(15, 0, 20, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD)
-    plan = _roll(_RICH, made, {LATER: 2}, {"done"})
-    return replace(plan, script={"submit": [Kind.RATE_LIMITED]})
+    plan = _roll(_RICH, made, {_OLD: 2}, {"aborted"})
+    # Sent again after 2 s, so that a cycle sees it rest before its patience ends.
+    return replace(plan, script={"submit": [Kind.LOST_REQUEST]})
 
 
 def roll_that_ends_flat() -> Plan:

@@ -98,6 +98,14 @@ def stop_after_an_unseen_sale() -> Plan:
     )
 
 
+def stop_beside_a_working_entry() -> Plan:
+    """Meet the stop with half of an entry still resting: the rest is cancelled first, the half sold."""
+    made = market("1.20", "1.20", size=2)
+    made.put(at(14, 40, 5), "0.85", "0.90", occ=CALL, size=0)
+    made.put(at(14, 40, 40), "0.85", "0.90", occ=CALL)
+    return Plan(market=made, acts=[signal()], end=at(14, 43), complaints=lambda lab: flat(lab, reason=STOP))
+
+
 def stop_that_recovers() -> Plan:
     """Meet the stop while nobody buys, then see the price come back: sold all the same."""
     made = market()
@@ -114,6 +122,13 @@ def single_contract_at_its_target() -> Plan:
     return Plan(
         market=made, acts=[holding(1)], end=at(14, 44), complaints=lambda lab: flat(lab, reason=target)
     )
+
+
+def target_nobody_bids() -> Plan:
+    """Let the mark reach +50 % beside a bid that does not: held."""
+    made = market()
+    made.put(at(14, 41), "1.66", "1.98", occ=CALL)
+    return Plan(market=made, acts=[holding(1)], end=at(14, 44), complaints=lambda lab: holds(lab, {CALL: 1}))
 
 
 def day_trade_without_a_quote() -> Plan:
@@ -152,8 +167,10 @@ MARKS = (
     peak_nobody_bids,
     trailing_stop_beside_a_wide_spread,
     stop_after_an_unseen_sale,
+    stop_beside_a_working_entry,
     stop_that_recovers,
     single_contract_at_its_target,
+    target_nobody_bids,
     day_trade_without_a_quote,
     stop_in_a_crossed_market,
 )

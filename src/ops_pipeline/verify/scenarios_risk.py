@@ -33,7 +33,8 @@ STOP = ExitReason.STOP_LOSS.value
 _SMALL = LabAccount(id=AccountId("small"), cash=to_usd4("3400"), options_level=2)
 # 25 days ahead: what small accounts may buy.
 _META_25, _XOM_25, _AAPL_25 = (f"{ticker}260327C00500000" for ticker in ("META", "XOM", "AAPL"))
-_NEXT_DAY = DAY + timedelta(days=1)
+_EVENING, _MORNING = at(20, 58), at(14, 40, day=DAY + timedelta(days=1))
+_A_MOMENT = timedelta(seconds=30)
 
 
 def _two_names(bid: str = "1.20", ask: str = "1.20") -> LabMarket:
@@ -70,12 +71,15 @@ def losing_day() -> Plan:
 
 
 def account_full_of_risk() -> Plan:
-    """Hold 55 % of a small account: what is left of its 60 % buys nothing, whatever the other account may."""
-    made = _small_market({_META_25: "10.50", _XOM_25: "1.20"}, spot="60")
+    """Hold 55 % of a small account since yesterday: what is left of its 60 % buys nothing."""
     return Plan(
-        market=made,
-        acts=[holding(1, account=POOR, dte_min=20), signal(at(14, 40, 30), "XOM")],
-        end=at(14, 42),
+        market=_small_market({_META_25: "10.50", _XOM_25: "1.20"}, spot="60"),
+        start=_EVENING,
+        acts=[holding(1, when=_EVENING, account=POOR, dte_min=20), signal(_MORNING, "XOM")],
+        idle_from=_EVENING + _A_MOMENT,
+        idle_until=_MORNING,
+        end=_MORNING + timedelta(minutes=2),
+        # The other account keeps the household's cap out of the way.
         accounts=(POOR, LARGE),
         complaints=lambda lab: holds(lab, {_META_25: 1}, POOR) + _nothing_bought(lab, POOR),
     )
@@ -91,14 +95,17 @@ def unknown_entry_is_risk() -> Plan:
 
     return Plan(
         market=made,
+        start=_EVENING,
         acts=[
-            holding(1, account=_SMALL, ticker="AAPL", dte_min=20),
-            signal(),
-            signal(at(14, 40, 30), "XOM"),
+            holding(1, when=_EVENING, account=_SMALL, ticker="AAPL", dte_min=20),
+            signal(_MORNING),
+            signal(_MORNING + timedelta(seconds=30), "XOM"),
         ],
-        end=at(14, 46, 30),
+        idle_from=_EVENING + _A_MOMENT,
+        idle_until=_MORNING,
+        end=_MORNING + timedelta(minutes=6),
         accounts=(_SMALL, LARGE),
-        script={"submit": [Kind.LOST_REQUEST], "activities": [None, *[Kind.READ_FAILED] * 9]},
+        script={"submit": [Kind.LOST_REQUEST], "activities": [None, None, None, *[Kind.READ_FAILED] * 9]},
         complaints=complaints,
     )
 
@@ -131,7 +138,7 @@ def kill_between_two_sends() -> Plan:
     """Pause the account while an entry waits to be sent again: it is not."""
     return Plan(
         market=market(),
-        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 5))],
+        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 1))],
         end=at(14, 45),
         script={"submit": [Kind.RATE_LIMITED]},
         complaints=lambda lab: holds(lab, {}),
@@ -153,14 +160,13 @@ def garbled_account() -> Plan:
 
 def signal_while_the_list_is_empty() -> Plan:
     """Show an empty list to the one look before an entry: what is held is not bought again."""
-    morning = at(14, 40, day=_NEXT_DAY)
     return Plan(
         market=market(),
-        start=at(20, 58),
-        acts=[holding(when=at(20, 58)), signal(morning)],
-        idle_from=at(20, 58, 30),
-        idle_until=morning,
-        end=at(14, 43, day=_NEXT_DAY),
+        start=_EVENING,
+        acts=[holding(when=_EVENING), signal(_MORNING)],
+        idle_from=_EVENING + _A_MOMENT,
+        idle_until=_MORNING,
+        end=_MORNING + timedelta(minutes=3),
         script={"positions": [None, None, Kind.EMPTY_LIST]},
         complaints=lambda lab: holds(lab, {CALL: 4}) + _nothing_bought(lab),
     )
@@ -234,7 +240,7 @@ def refused_after_it_was_lost() -> Plan:
 
     return Plan(
         market=market(),
-        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 2))],
+        acts=[signal(), level(ControlLevel.REDUCE_ONLY, at(14, 40, 1))],
         end=at(14, 45),
         script={"submit": [Kind.LOST_REQUEST]},
         complaints=complaints,
