@@ -20,7 +20,7 @@ from ops_pipeline.domain.units import AccountId
 
 _EVERYTHING = 1 << 62
 # Events folded at once: a long history is never in memory as a whole.
-_PAGE = 1_000
+_PAGE = 200
 _E = s.EVENT.c
 _EVENT_COLUMNS = (_E.account, _E.seq, _E.at_us, _E.kind, _E.key, _E.body, _E.previous, _E.hash)
 _HEAD = select(s.ACCOUNTS.c.seq, s.ACCOUNTS.c.head).where(s.ACCOUNTS.c.account == bindparam("of_account"))
