@@ -164,6 +164,18 @@ def test_hard_ceilings_stand_above_every_setting(qty, limit, passes):
     assert {r.name: r.passed for r in results}["ceiling"] is passes
 
 
+@pytest.mark.parametrize(("others", "passes"), [(49, True), (50, False)])
+def test_a_fifty_first_position_is_refused_at_the_door_and_a_roll_is_not(others, passes):
+    ledger = told(Ledger(account=TINY), account_opened(), *(planned(f"Q{n}") for n in range(others)))
+    order = intended("P1-e1")
+    ledger = told(ledger, planned(), order)
+    results = before_send(order.intent, ledger=ledger, now=minute(0), rules=RULES)
+    assert {r.name: r.passed for r in results}["managed"] is passes
+    roll = replace(order.intent, purpose=Purpose.ROLL_OPEN)
+    results = before_send(roll, ledger=ledger, now=minute(0), rules=RULES)
+    assert {r.name: r.passed for r in results}["managed"]
+
+
 def test_nothing_is_sent_at_hard_stop_and_exits_pass_below_it():
     for level, failed in ((ControlLevel.FLATTEN, []), (ControlLevel.HARD_STOP, ["control"])):
         ledger = told(held(4), e.ControlChanged(level=level, reason="a test", actor="operator"))
