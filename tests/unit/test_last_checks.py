@@ -30,7 +30,17 @@ from tests.unit.test_lifecycle import RULES, told
 
 DATABASE = "ab12" * 8
 BOUGHT = ["mode", "control", "lease", "account", "shape", "price", "not_frozen", "blocked", "standard"]
-BOUGHT += ["collar", "ceiling", "look_alike", "rate", "symbol_rate", "rejects", "unknown", "no_exit"]
+BOUGHT += [
+    "collar",
+    "ceiling",
+    "managed",
+    "look_alike",
+    "rate",
+    "symbol_rate",
+    "rejects",
+    "unknown",
+    "no_exit",
+]
 SOLD = ["mode", "control", "lease", "account", "shape", "price", "not_frozen", "one_exit", "covered"]
 OTHER_CALL = "META260320C00710000"
 
@@ -209,6 +219,14 @@ def test_an_exit_needs_no_quote():
 def test_r8_hard_ceilings_stand_above_every_setting(qty, limit, passes):
     ledger, body = buying(qty=qty, limit=to_usd4(limit))
     assert ("ceiling" not in failed(ledger, body, door=door(limit, limit))) is passes
+
+
+@pytest.mark.parametrize(("others", "passes"), [(49, True), (50, False)])
+def test_a_fifty_first_position_is_refused_at_the_door_and_a_roll_is_not(others, passes):
+    ledger = told(fresh(), *(planned(f"Q{n}", OTHER_CALL) for n in range(others)))
+    body = intended("P1-e1")
+    assert ("managed" not in failed(ledger, real(ledger, body))) is passes
+    assert "managed" not in failed(ledger, real(ledger, body, purpose=Purpose.ROLL_OPEN))
 
 
 def twin(ledger, key="P2", occ=META_CALL, at=0, states=()):

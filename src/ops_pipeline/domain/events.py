@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
+from math import isfinite
 from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
@@ -386,8 +387,11 @@ def canonical(body: EventBody) -> str:
     return json.dumps(encode(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"expected a finite number, was {text}")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"expected a finite number, was {text}")
+    return number
 
 
 def decode(kind: str, text: str) -> EventBody:
@@ -396,7 +400,7 @@ def decode(kind: str, text: str) -> EventBody:
     if body_type is None:
         raise ValueError(f"event kind: expected one of {sorted(_KINDS)}, was {kind!r}")
     try:
-        body: EventBody = build(body_type, json.loads(text, parse_constant=_refuse_constant))
+        body: EventBody = build(body_type, json.loads(text, parse_constant=_finite, parse_float=_finite))
     except MISFITS as error:
         raise ValueError(f"event {kind}: its body does not fit: {error}") from error
     return body

@@ -1,5 +1,6 @@
 """The laboratory: the real services over the shipped broker and store, on a clock that is moved. Shell."""
 
+import gc
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,8 @@ class Lab:
         self.store.close()
         self.store = self.open_store(HOLDER)
         self.start()
+        # What a process leaves in memory is gone with it.
+        gc.collect()
 
     def be_off(self, span: timedelta, why: str) -> None:
         """Let time pass in which no process of ours runs."""

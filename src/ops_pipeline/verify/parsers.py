@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-import polars.selectors as cs
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.feeds.parse import FeedError, clean_url, parse_feed
@@ -123,12 +122,14 @@ def table(payload: bytes) -> Any:
 
 
 def typed_table(payload: bytes) -> Any:
-    """Read a recorded table that keeps its types, numbers as floats with what is no number among them."""
+    """Read a recorded table that keeps its types, one of its columns floats with NaN among them."""
     try:
         frame = pl.read_csv(io.BytesIO(payload), try_parse_dates=True)
-        third = pl.int_range(pl.len()) % 3 == 1
-        wild = pl.when(third).then(float("nan")).otherwise(cs.numeric().cast(pl.Float64()))
-        frame = frame.with_columns(wild.name.keep())
+        numbers = [name for name, kind in frame.schema.items() if kind.is_numeric()]
+        name = numbers[len(payload) % len(numbers)] if numbers else frame.columns[0]
+        third = pl.int_range(pl.len()) % 3 == 0
+        wild = pl.when(third).then(float("nan")).otherwise(pl.col(name).cast(pl.Float64()))
+        frame = frame.with_columns(wild.alias(name))
     except (pl.exceptions.PolarsError, ValueError):
         raise MissingDataError("no table to begin with") from None
     buffer = io.BytesIO()
@@ -160,7 +161,7 @@ def _recorded(name: str, payload: bytes) -> Any:
         found = open_recording(
             [Path(folder)], calendar=exchange_calendar(), symbols=None, first=_FIRST, last=_LAST
         )
-        now = datetime(2026, 3, 2, 21, tzinfo=UTC)
+        now = datetime(2026, 3, 2, 20, 30, tzinfo=UTC)
         far = date(2027, 1, 1)
         chains = [found.chain(ticker, now=now, first=_FIRST, last=far) for ticker in found.symbols]
         spots = [found.spot(ticker, now=now) for ticker in found.symbols]
@@ -212,8 +213,8 @@ PARSERS: tuple[Parser, ...] = (
     _parser("broker book", 40, broker_book, _BAD_DATA, corpus.book()),
     _parser("model labels", 10, labels, (ConfigurationError, MissingDataError), corpus.LABELS),
     _parser("factor file", 10, factor_file, _BAD_DATA, corpus.FACTORS),
-    _parser("recorded table", 2, table, _BAD_DATA, *corpus.TABLES),
-    _parser("typed table", 1, typed_table, _BAD_DATA, *corpus.TABLES),
+    _parser("recorded table", 3, table, _BAD_DATA, *corpus.TABLES),
+    _parser("typed table", 4, typed_table, _BAD_DATA, *corpus.TABLES),
     _parser("damaged table", 1, parquet_bytes, _BAD_DATA, *corpus.parquet()),
     _parser("minute bars", 1, zipped, _BAD_DATA, corpus.MINUTES),
     _parser("damaged zip", 1, damaged_zip, _BAD_DATA, corpus.archive()),

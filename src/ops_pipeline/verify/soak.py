@@ -1,10 +1,10 @@
 """A year of sessions in one process: nothing breaks, and nothing grows but the database. Shell."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -175,7 +175,7 @@ def _held(when: datetime, ticker: str, *, dte_min: int) -> Act:
 
 def _clock_changes(sessions: Sequence[Session]) -> int:
     hours = [session.open_at.hour for session in sessions]
-    return sum(one != other for one, other in itertools.pairwise(hours))
+    return sum(one != other for one, other in pairwise(hours))
 
 
 def _sample(folder: Path) -> Sample:

@@ -31,6 +31,10 @@ def _splits(path: Path, calendar: Calendar, first: date, last: date) -> Iterator
     rows = [_row(path, number, line) for number, line in enumerate(_lines(path), 1) if line]
     for (day, factor), (_, following) in pairwise(rows):
         ratio = (following / factor).limit_denominator(_LARGEST)
+        if not ratio:
+            raise MissingDataError(
+                f"recorded data: {path}: expected factors of splits, was {factor} on {day}"
+            )
         if ratio != 1 and first <= day < last:
             session = calendar.following(day).date
             yield Split(ticker=path.stem.upper(), session=session, new=ratio.numerator, old=ratio.denominator)
@@ -45,7 +49,10 @@ def _lines(path: Path) -> list[str]:
 
 def _row(path: Path, number: int, line: str) -> tuple[date, Fraction]:
     try:
-        day, _, factor, *_ = line.split(",")
-        return datetime.strptime(day, "%Y%m%d").date(), Fraction(factor)  # noqa: DTZ007 - a date, no instant
-    except ValueError as error:
+        day, _, text, *_ = line.split(",")
+        factor = Fraction(text)
+        if factor <= 0:
+            raise ValueError(f"expected a factor > 0, was {text}")
+        return datetime.strptime(day, "%Y%m%d").date(), factor  # noqa: DTZ007 - a date, no instant
+    except (ValueError, ZeroDivisionError) as error:
         raise MissingDataError(f"recorded data: {path}, line {number}: {error}") from error

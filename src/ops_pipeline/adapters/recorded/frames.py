@@ -103,7 +103,13 @@ def _within(frame: pl.LazyFrame, symbols: Sequence[str] | None, first: date, las
 
 
 def _usd4(name: str) -> pl.Expr:
-    return (pl.col(name).cast(pl.Float64()).fill_nan(None) * 10_000).round(0).cast(pl.Int64())
+    return (_finite(pl.col(name)) * 10_000).round(0).cast(pl.Int64())
+
+
+def _finite(column: pl.Expr) -> pl.Expr:
+    """Give a column as floats; NaN and infinities are unknown."""
+    number = column.cast(pl.Float64(), strict=False)
+    return pl.when(number.is_finite()).then(number)
 
 
 def _laid_out(frame: pl.LazyFrame, given: Mapping[str, pl.Expr]) -> pl.LazyFrame:
@@ -117,11 +123,16 @@ def _laid_out(frame: pl.LazyFrame, given: Mapping[str, pl.Expr]) -> pl.LazyFrame
     }
     columns: dict[str, pl.Expr] = {"day_file": pl.lit(value=False), **numbers, **prices, **given}
     if "iv" in columns:
-        iv = columns["iv"].cast(pl.Float64())
+        iv = _finite(columns["iv"])
         columns["iv"] = pl.when(iv > _LEAST_IV).then(iv).otherwise(None)
     blank = pl.lit(None)
     return frame.select(
-        **{name: columns.get(name, blank).cast(kind, strict=False) for name, kind in LAYOUT.items()}
+        **{
+            name: _finite(columns.get(name, blank))
+            if kind == pl.Float64()
+            else columns.get(name, blank).cast(kind, strict=False)
+            for name, kind in LAYOUT.items()
+        }
     )
 
 

@@ -1,5 +1,6 @@
 """A recorded market as MarketData and NewsSource: each answer is what stood in the files by then. Shell."""
 
+import lzma
 import zipfile
 import zlib
 from bisect import bisect_right
@@ -31,7 +32,16 @@ _IV_SOURCE = "chains"
 _INDEX = "^VIX"
 _NEWS_BEFORE = timedelta(days=7)
 # A file that shows the right columns and then holds something else, or is damaged behind its head.
-_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    RuntimeError,
+)
 _DAYS_BEFORE = timedelta(days=500)
 _IVS_BEFORE = timedelta(days=366)
 

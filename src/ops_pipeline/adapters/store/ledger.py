@@ -23,6 +23,8 @@ from ops_pipeline.domain.positions import Trade
 from ops_pipeline.domain.units import AccountId
 
 _EVERYTHING = 1 << 62
+# Events folded at once: a long history is never in memory as a whole.
+_PAGE = 2_000
 _E = s.EVENT.c
 _EVENT_COLUMNS = (_E.account, _E.seq, _E.at_us, _E.kind, _E.key, _E.body, _E.previous, _E.hash)
 _HEAD = select(s.ACCOUNTS.c.seq, s.ACCOUNTS.c.head).where(s.ACCOUNTS.c.account == bindparam("of_account"))
@@ -255,5 +257,8 @@ class LedgerSlice:
         return recall(self._database, account) or self._folded(Ledger(account=account))
 
     def _folded(self, start: Ledger) -> Ledger:
-        found = self._database.dicts(_AFTER, of_account=start.account, after=start.seq, most=_EVERYTHING)
-        return apply_all(start, (event_of(row) for row in found))
+        ledger, read = start, _PAGE
+        while read == _PAGE:
+            found = self._database.dicts(_AFTER, of_account=ledger.account, after=ledger.seq, most=_PAGE)
+            ledger, read = apply_all(ledger, map(event_of, found)), len(found)
+        return ledger
