@@ -79,6 +79,29 @@ def test_tiny_says_for_each_refusal_what_bound_it(replayed):
     assert all(row["reason"] for row in rows if row["verdict"] == "refused")
 
 
+def test_the_summary_names_per_account_what_it_could_ever_afford(replayed, shared_data):
+    _, summary = replayed
+    rows = {(row["account"], row["symbol"]): row for row in summary["affordable"]}
+    assert set(rows) == {(account, name) for account in ("large", "tiny", "lab") for name in NAMES}
+    # 1 % and 25 % of the tiers, 8 % of lab, of what each starts with
+    budgets = {"large": 1_210.0, "tiny": 250.0, "lab": 9_680.0}
+    windows = {"large": (30, 60), "tiny": (7, 30), "lab": (14, 60)}
+    for (account, name), row in rows.items():
+        assert row["budget"] == budgets[account]
+        assert row["affordable"] == (row["cheapest"] is not None and row["cheapest"] <= row["budget"])
+        if row["cheapest"] is None:
+            continue
+        at = datetime.fromisoformat(row["at"])
+        days = (pl.col("expiry") - pl.col("session")).dt.total_days()
+        standing = quotes_of(shared_data, name).filter(
+            pl.col("asof") <= at, pl.col("session") == at.date(), days.is_between(*windows[account])
+        )
+        # what it costs is a hundred times an ask that stood there, and some cents of fees
+        assert any(0.0 < row["cheapest"] - 100.0 * ask < 0.25 for ask in standing["ask"].to_list())
+    assert not rows["tiny", "GOOGL"]["affordable"]
+    assert rows["tiny", "SMCI"]["affordable"]
+
+
 def test_two_replays_of_one_period_leave_the_same_ledger(replayed, shared_data, tmp_path):
     _, summary = replayed
     again = call(
