@@ -135,7 +135,7 @@ def _coverage(console: Console, seen: Sequence[Seen]) -> None:
         return
     table = Table(title="\nCoverage", title_justify="left", box=None, pad_edge=False)
     for name in ("what", "seen", "for example"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in seen:
         shown = str(row.count) if row.count else "NOT SEEN"
         table.add_row(row.what, shown, row.evidence or (f"see {row.test}" if row.test else ""))
