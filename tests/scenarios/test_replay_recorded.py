@@ -102,12 +102,20 @@ def test_the_summary_names_per_account_what_it_could_ever_afford(replayed, share
     assert rows["tiny", "SMCI"]["affordable"]
 
 
-def test_two_replays_of_one_period_leave_the_same_ledger(replayed, shared_data, tmp_path):
+def test_the_same_data_under_other_names_and_in_two_folders_leaves_the_same_ledger(
+    replayed, shared_data, tmp_path
+):
     _, summary = replayed
+    folders = [tmp_path / "one" / "a", tmp_path / "two" / "b"]
+    for number, path in enumerate(sorted(shared_data.rglob("*.*"))):
+        folder = folders[number % 2] / str(number % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number:04}{path.suffix}").symlink_to(path)
     again = call(
-        "replay", "--config", CONFIG / "e1.toml", "--data", shared_data, "--from", FIRST, "--to", LAST,
-        "--symbols", ",".join(NAMES), "--home", tmp_path, "--json",
+        "replay", "--config", CONFIG / "e1.toml", "--data", tmp_path / "one", "--data", tmp_path / "two",
+        "--from", FIRST, "--to", LAST, "--symbols", ",".join(NAMES), "--home", tmp_path / "home", "--json",
     )  # fmt: skip
+    assert again["fills"] == summary["fills"] > 0
     assert again["ledger_hash"] == summary["ledger_hash"]
 
 
