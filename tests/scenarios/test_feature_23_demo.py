@@ -36,6 +36,32 @@ def test_feature_23_the_demo_goes_from_news_to_exit_for_two_accounts(summary):
     assert summary["exits"]
 
 
+def test_the_summary_has_every_field_it_promises(summary):
+    assert set(summary) >= {
+        "sessions", "seed", "news", "classified", "signals", "holds", "verdicts", "orders", "fills",
+        "positions", "exits", "partials", "rolls", "accounts", "reconciliation", "events", "ledger_hash",
+        "elapsed_s",
+    }  # fmt: skip
+    assert set(summary["verdicts"]) == {"approved", "refused", "by_gate"}
+    assert set(summary["positions"]) == {"opened", "closed", "open"}
+    assert set(summary["reconciliation"]) == {"checks", "breaks"}
+    promised = {"start_equity", "end_equity", "realised", "unrealised", "fees", "opened"}
+    assert all(promised <= set(account) for account in summary["accounts"].values())
+
+
+def test_realised_profit_is_what_the_fills_left_net_of_their_fees(summary, home):
+    fills = json.loads(call("fills", "--home", home, "--json"))
+    held = json.loads(call("positions", "--home", home, "--open", "--json"))
+    for account, row in summary["accounts"].items():
+        own = [fill for fill in fills if fill["account"] == account]
+        signed = [(1 if fill["side"] == "sell" else -1) * fill["qty"] * fill["price"] * 100 for fill in own]
+        fees = sum(fill["fees"] for fill in own)
+        basis = sum(p["entry"] * p["qty"] * 100 for p in held if p["account"] == account)
+        assert own
+        assert row["fees"] == pytest.approx(fees, abs=1e-6)
+        assert row["realised"] == pytest.approx(sum(signed) - fees + basis, abs=1e-6)
+
+
 def test_feature_23_cash_and_positions_are_equity_to_the_ten_thousandth(summary):
     for account in summary["accounts"].values():
         parts = account["start_equity"] + account["realised"] + account["unrealised"]

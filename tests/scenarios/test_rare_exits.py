@@ -109,3 +109,15 @@ def _sessions_after(count):
     for _ in range(count):
         day = calendar().following(day).date
     return day
+
+
+def test_every_test_that_the_coverage_table_names_is_there(rig):
+    named = {row.test for row in coverage([rig.ledger], NO_VERDICTS)}
+    written = "".join(
+        path.read_text(encoding="utf-8") for path in (source.REPOSITORY / "tests").rglob("test_*.py")
+    )
+    missing = [
+        name for name in named if f"def {name}(" not in written and not (source.REPOSITORY / name).is_file()
+    ]
+    assert len(named) >= 16
+    assert not missing

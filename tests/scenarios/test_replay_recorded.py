@@ -79,12 +79,43 @@ def test_tiny_says_for_each_refusal_what_bound_it(replayed):
     assert all(row["reason"] for row in rows if row["verdict"] == "refused")
 
 
-def test_two_replays_of_one_period_leave_the_same_ledger(replayed, shared_data, tmp_path):
+def test_the_summary_names_per_account_what_it_could_ever_afford(replayed, shared_data):
     _, summary = replayed
+    rows = {(row["account"], row["symbol"]): row for row in summary["affordable"]}
+    assert set(rows) == {(account, name) for account in ("large", "tiny", "lab") for name in NAMES}
+    # 1 % and 25 % of the tiers, 8 % of lab, of what each starts with
+    budgets = {"large": 1_210.0, "tiny": 250.0, "lab": 9_680.0}
+    windows = {"large": (30, 60), "tiny": (7, 30), "lab": (14, 60)}
+    for (account, name), row in rows.items():
+        assert row["budget"] == budgets[account]
+        assert row["affordable"] == (row["cheapest"] is not None and row["cheapest"] <= row["budget"])
+        if row["cheapest"] is None:
+            continue
+        at = datetime.fromisoformat(row["at"])
+        days = (pl.col("expiry") - pl.col("session")).dt.total_days()
+        standing = quotes_of(shared_data, name).filter(
+            pl.col("asof") <= at, pl.col("session") == at.date(), days.is_between(*windows[account])
+        )
+        # what it costs is a hundred times an ask that stood there, and some cents of fees
+        assert any(0.0 < row["cheapest"] - 100.0 * ask < 0.25 for ask in standing["ask"].to_list())
+    assert not rows["tiny", "GOOGL"]["affordable"]
+    assert rows["tiny", "SMCI"]["affordable"]
+
+
+def test_the_same_data_under_other_names_and_in_two_folders_leaves_the_same_ledger(
+    replayed, shared_data, tmp_path
+):
+    _, summary = replayed
+    folders = [tmp_path / "one" / "a", tmp_path / "two" / "b"]
+    for number, path in enumerate(sorted(shared_data.rglob("*.*"))):
+        folder = folders[number % 2] / str(number % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number:04}{path.suffix}").symlink_to(path)
     again = call(
-        "replay", "--config", CONFIG / "e1.toml", "--data", shared_data, "--from", FIRST, "--to", LAST,
-        "--symbols", ",".join(NAMES), "--home", tmp_path, "--json",
+        "replay", "--config", CONFIG / "e1.toml", "--data", tmp_path / "one", "--data", tmp_path / "two",
+        "--from", FIRST, "--to", LAST, "--symbols", ",".join(NAMES), "--home", tmp_path / "home", "--json",
     )  # fmt: skip
+    assert again["fills"] == summary["fills"] > 0
     assert again["ledger_hash"] == summary["ledger_hash"]
 
 

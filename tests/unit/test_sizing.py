@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 from math import comb
+from random import Random
 
 import pytest
 
@@ -140,6 +141,23 @@ def test_uncapped_half_kelly_of_the_second_example_is_0255():
     assert calculate_kelly_size(0.65, 0.45, 0.18, rules=loose) == pytest.approx(0.255, abs=1e-12)
 
 
+def test_a_quarter_of_kelly_leaves_tiny_its_fraction_and_large_its_own():
+    sample = NO_SAMPLE._replace(trades=60, wins=39, fraction=calculate_kelly_size(0.65, 0.45, 0.18))
+    tiny, large = (
+        calculate_budget(
+            usd(equity),
+            tier=SETTINGS.tier_rules(tier),
+            kelly=sample,
+            live=False,
+            factors=WHOLE,
+            rooms=PLENTY,
+            rules=SIZING,
+        )
+        for equity, tier in ((1_000, Tier.TINY), (121_000, Tier.LARGE))
+    )
+    assert (tiny.amount, large.amount) == (usd(250), usd(1_210))
+
+
 def test_kelly_refuses_a_win_rate_that_is_none():
     with pytest.raises(ValueError, match=r"expected a win rate in 0\.\.1"):
         calculate_kelly_size(1.2, 0.4, 0.2)
@@ -193,6 +211,26 @@ def test_feature_12_the_bound_rises_with_the_sample_at_a_constant_rate():
 def test_feature_12_traders_without_edge_are_sized_to_nothing():
     sample = kelly_sample_of([0.5] * 50 + [-0.5] * 50, rules=SIZING)
     assert sample.fraction == 0.0
+
+
+def test_feature_12_a_thousand_simulated_traders_without_edge_are_sized_to_about_nothing():
+    coin = Random(20_260_105)
+    traders = [[coin.choice((0.5, -0.5)) for _ in range(100)] for _ in range(1_000)]
+    fractions = [kelly_sample_of(trades, rules=SIZING).fraction for trades in traders]
+    # a 10 % quantile lets one lucky trader in ten through, by a little: wins beyond 56 of 100
+    assert sum(fraction > 0.0 for fraction in fractions) < 0.13 * len(traders)
+    assert sum(fractions) / len(fractions) < 0.005
+    skilled = [kelly_sample_of([0.5] * 70 + [-0.5] * 30, rules=SIZING).fraction]
+    assert skilled[0] > 0.1
+
+
+def test_feature_12_no_trade_at_all_leaves_the_tiers_own_fraction():
+    assert kelly_sample_of([], rules=SIZING) == NO_SAMPLE
+    tier = SETTINGS.tier_rules(Tier.TINY)
+    found = calculate_budget(
+        usd(1_000), tier=tier, kelly=NO_SAMPLE, live=True, factors=WHOLE, rooms=PLENTY, rules=SIZING
+    )
+    assert found.amount == usd(250)
 
 
 def test_the_sample_is_the_newest_hundred_within_a_year_net_of_fees():

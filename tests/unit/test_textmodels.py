@@ -1,7 +1,10 @@
 """VADER and FinBERT behind the TextModel port, and what is said where they are absent."""
 
+import base64
 import builtins
+import importlib.util
 import json
+import math
 import sys
 from types import SimpleNamespace
 
@@ -12,6 +15,25 @@ from ops_pipeline.adapters.textmodels.vader import VaderModel, load_vader
 from ops_pipeline.domain.errors import MissingDataError
 
 LABELS = {"positive": 0, "negative": 1, "neutral": 2}
+# A whole ONNX model of two nodes: it looks up each token's three weights ("gain" 2, 0, 0; "loss" 0, 2, 0;
+# "the" 0, 0, 1; any other 0) and adds them up.
+TINY_ONNX = (
+    "CAg66AEKJgoBdwoJaW5wdXRfaWRzEgFlIgZHYXRoZXIqCwoEYXhpcxgAoAECCi0KAWUKBGF4ZXMSBmxvZ2l0cyIJUmVkdWNlU3VtKg8K"
+    "CGtlZXBkaW1zGACgAQISBHRpbnkqOwgECAMQAUIBd0owAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAA"
+    "AIA/KhQIARAHQgRheGVzSggBAAAAAAAAAFocCglpbnB1dF9pZHMSDwoNCAcSCQoCCAEKAxIBbmIYCgZsb2dpdHMSDgoMCAESCAoCCAEK"
+    "AggDQgQKABAN"
+)
+TINY_TOKENIZER = {
+    "version": "1.0",
+    "truncation": None,
+    "padding": None,
+    "added_tokens": [],
+    "normalizer": {"type": "Lowercase"},
+    "pre_tokenizer": {"type": "Whitespace"},
+    "post_processor": None,
+    "decoder": None,
+    "model": {"type": "WordLevel", "vocab": {"?": 0, "gain": 1, "loss": 2, "the": 3}, "unk_token": "?"},
+}
 
 
 def without(monkeypatch, *packages):
@@ -115,3 +137,30 @@ def test_an_absent_extra_is_named(tmp_path, monkeypatch):
     without(monkeypatch, "onnxruntime", "tokenizers")
     with pytest.raises(MissingDataError, match="extra `finbert`"):
         load_finbert(weights(tmp_path))
+
+
+@pytest.mark.skipif(
+    not (importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("tokenizers")),
+    reason="NOT RUN: the extra finbert (onnxruntime, tokenizers) is not installed",
+)
+@pytest.mark.parametrize(
+    ("text", "logits"),
+    [
+        ("Gain gain loss", (4.0, 2.0, 0.0)),
+        ("the LOSS", (0.0, 2.0, 1.0)),
+        ("something else", (0.0, 0.0, 0.0)),
+        ("gain " * 600, (1024.0, 0.0, 0.0)),  # 512 tokens count
+    ],
+)
+def test_real_weights_are_loaded_and_read_a_text(tmp_path, text, logits):
+    folder = weights(tmp_path)
+    (folder / "model.onnx").write_bytes(base64.b64decode(TINY_ONNX))
+    (folder / "tokenizer.json").write_text(json.dumps(TINY_TOKENIZER))
+    model = load_finbert(folder)
+    top = max(logits)
+    powers = [math.exp(value - top) for value in logits]
+    positive, negative, _ = (power / sum(powers) for power in powers)
+    score = model.score(text)
+    assert score.sentiment == pytest.approx(positive - negative, abs=1e-6)
+    assert score.confidence == pytest.approx(1.0 / sum(powers), abs=1e-6)
+    assert model.version.startswith("finbert-")

@@ -1,6 +1,7 @@
 """Which account can afford which symbol: its budget against the cheapest contract that passes. Shell."""
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.store import inspection
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.checks import tier_of
-from ops_pipeline.app.compose import Market, simulated_market
+from ops_pipeline.app.compose import Assembly, Market, simulated_market
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.fees import fee_rules_on
@@ -16,9 +17,12 @@ from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.records import VerdictRow
 from ops_pipeline.domain.signals import Strategy
-from ops_pipeline.domain.units import Usd4, to_decimal, to_usd4
+from ops_pipeline.domain.units import AccountId, Usd4, to_decimal, to_usd4
+from ops_pipeline.ports import MarketData
 from ops_pipeline.stages.dispatcher.contracts import ChoiceTerms, ContractChoice, Filter, select_contract
 from ops_pipeline.stages.dispatcher.filters import elapsed_share
+from ops_pipeline.stages.dispatcher.plan import dte_window
+from ops_pipeline.stages.dispatcher.service import chain_between
 from ops_pipeline.stages.dispatcher.sizing import SIZE
 
 _PRICE = re.compile(r"\$([\d,]+\.\d+)")
@@ -51,6 +55,72 @@ def affordability(settings: Settings) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def affordability_recorded(assembly: Assembly, sessions: Sequence[Session]) -> list[dict[str, Any]]:
+    """Judge every account and symbol of a recording by its whole period, at instants an hour apart; dollars.
+
+    `budget` is the starting tier's, before any factor; `cheapest` the least that a contract passing every
+    other filter cost, `at` when. None: no contract passed.
+    """
+    parts = assembly.wiring.parts
+    asked = [(instant, session) for session in sessions for instant in _instants(parts.market, session)]
+    rows = []
+    for profile in parts.profiles:
+        tier = tier_of(assembly.settings, profile.start_equity)
+        rules = assembly.settings.tier_rules(tier, account=profile.id)
+        budget = max(profile.start_equity * rules.fraction // 10_000, rules.floor)
+        for symbol in parts.symbols:
+            costs = [
+                (cost, instant)
+                for instant, session in asked
+                for cost in _costs_in(assembly, profile.id, tier, symbol, instant, session)
+            ]
+            cost, at = min(costs, default=(None, None))
+            rows.append(
+                {
+                    "account": profile.id,
+                    "tier": tier.label,
+                    "symbol": symbol,
+                    "budget": float(to_decimal(budget)),
+                    "cheapest": float(to_decimal(cost)) if cost is not None else None,
+                    "at": at.isoformat() if at else None,
+                    "affordable": cost is not None and cost <= budget,
+                }
+            )
+    return rows
+
+
+def _instants(market: MarketData, session: Session) -> Iterator[datetime]:
+    """Give the recorded instants at which swings may be bought, an hour apart."""
+    now = market.next_instant(session.open_at + _AFTER_OPEN - timedelta(seconds=1))
+    while now is not None and now <= session.close_at - _AFTER_OPEN:
+        yield now
+        now = market.next_instant(now + _AFTER_OPEN - timedelta(seconds=1))
+
+
+def _costs_in(
+    assembly: Assembly, account: AccountId, tier: Tier, symbol: str, now: datetime, session: Session
+) -> list[Usd4]:
+    """Give what each contract cost that the account would take at `now` if money were no object."""
+    ports = assembly.wiring.dispatcher_ports(account)
+    rules = assembly.wiring.dispatch_rules(account, now, tier)
+    first, last = (session.date + timedelta(days=days) for days in dte_window(Strategy.SWING, rules))
+    costs: list[Usd4] = []
+    for right in Right:
+        chain = chain_between(symbol, first, last, right, now, session, ports)
+        if chain is None:
+            continue
+        choice = select_contract(
+            chain,
+            _terms(right, first, last, session, now, assembly.settings, tier),
+            rules=rules.contract,
+            quotes=rules.quotes,
+            fees=rules.fees,
+            delta_of={},
+        )
+        costs += _costs(choice)
+    return costs
 
 
 def affordability_seen(store: SqlStore) -> list[dict[str, Any]]:

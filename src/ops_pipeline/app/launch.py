@@ -9,6 +9,7 @@ from typing import Any
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.calendar.sessions import SessionCalendar
 from ops_pipeline.app import compose, runs
+from ops_pipeline.app.affordability import affordability_recorded
 from ops_pipeline.app.checks import check_settings
 from ops_pipeline.app.clock import WallClock, elapsed_s
 from ops_pipeline.app.settings import Settings
@@ -103,9 +104,11 @@ def _drive(
     with assembly.store:
         if recorded:
             run_recorded(drive, assembly.market)
+            reach = {"affordable": affordability_recorded(assembly, sessions)}
         else:
             run_continuous(drive)
-        summary = summarise(assembly, sessions=len(done), elapsed_s=elapsed_s() - started)
+            reach = {}
+        summary = summarise(assembly, sessions=len(done), elapsed_s=elapsed_s() - started) | reach
     runs.write_summary(run, summary)
     return Outcome(run=run, summary=summary)
 

@@ -27,6 +27,8 @@ def render_summary(
     _accounts(console, summary["accounts"])
     for account, values in curves.items():
         console.print(f"equity {account:>8}  {sparkline(values)}  {_range(values)}", highlight=False)
+    _recording(console, summary.get("data"))
+    _affordable(console, summary.get("affordable", ()))
     _coverage(console, seen)
     checks = summary["reconciliation"]
     console.print(
@@ -103,12 +105,37 @@ def _accounts(console: Console, accounts: Mapping[str, Mapping[str, Any]]) -> No
     console.print(table)
 
 
+def _recording(console: Console, data: Mapping[str, Any] | None) -> None:
+    """Say what the recording lacks and what follows from it."""
+    if data is None:
+        return
+    sizes = "quote sizes" if data["quote_sizes"] else "no quote sizes, so no size limit on fills"
+    console.print(f"\nrecorded: {data['instants']:,} instants, {sizes}", highlight=False)
+    known = ", ".join(f"{name} {count}" for name, count in data["iv_readings_before"].items())
+    console.print(f"IV readings before its first session: {known or 'none'}", highlight=False)
+
+
+def _affordable(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Name per account what one contract of it ever fitted the budget, and what never did."""
+    for account in dict.fromkeys(row["account"] for row in rows):
+        own = [row for row in rows if row["account"] == account]
+        within = " ".join(row["symbol"] for row in own if row["affordable"]) or "nothing"
+        beyond = " ".join(_beyond(row) for row in own if not row["affordable"])
+        reach = f"{account} could ever afford ({own[0]['budget']:,.0f} $ a trade): {within}"
+        console.print(f"{reach}{'; never ' if beyond else ''}{beyond}", highlight=False)
+
+
+def _beyond(row: Mapping[str, Any]) -> str:
+    least = "none passed" if row["cheapest"] is None else f"from {row['cheapest']:,.0f} $"
+    return f"{row['symbol']} ({least})"
+
+
 def _coverage(console: Console, seen: Sequence[Seen]) -> None:
     if not seen:
         return
     table = Table(title="\nCoverage", title_justify="left", box=None, pad_edge=False)
     for name in ("what", "seen", "for example"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in seen:
         shown = str(row.count) if row.count else "NOT SEEN"
         table.add_row(row.what, shown, row.evidence or (f"see {row.test}" if row.test else ""))

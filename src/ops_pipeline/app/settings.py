@@ -84,8 +84,12 @@ class Settings(BaseSettings):
         return (env_settings, init_settings)
 
     def fingerprint(self) -> str:
-        """Hash every setting a decision may depend on; it stands in each verdict and run."""
-        return sha256(self.model_dump_json(exclude={"host"}).encode()).hexdigest()[:16]
+        """Hash every setting a decision may depend on; it stands in each verdict and run.
+
+        Where recorded data lies is none of them: the same data elsewhere gives the same ledger.
+        """
+        elsewhere = self.model_copy(update={"data": ()})
+        return sha256(elsewhere.model_dump_json(exclude={"host"}).encode()).hexdigest()[:16]
 
     def override_of(self, account: str | None) -> o.OverrideOptions:
         """Give an account's overrides; none for an account that has none."""

@@ -1,7 +1,6 @@
 """`ops db`: looking after the database. Shell."""
 
 import json
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ app = typer.Typer(
 )
 
 DONE, BROKEN, USAGE, MISSING = 0, 1, 2, 3
+_PIPED_WIDTH = 10_000
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -162,7 +162,11 @@ def _print_table(result: "Result") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*result.columns, box=None)
+    table = Table(box=None)
+    for name in result.columns:
+        table.add_column(name, overflow="fold")
     for row in result.rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(file=sys.stdout, soft_wrap=True).print(table)
+    console = Console()
+    # What is piped must be whole: no row has to fit a terminal.
+    (console if console.is_terminal else Console(width=_PIPED_WIDTH)).print(table)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops_pipeline.app.cli import shared
+from ops_pipeline.app.cli import shared, tables
 
 stage_app = typer.Typer(help="Run one stage once, as a scheduler or a container would.", no_args_is_help=True)
 
@@ -70,7 +70,7 @@ def jobs(
                 "state": "SILENT" if silent else ("never ran" if seen is None else "ok"),
             }
         )
-    shared.print_rows(shown, title=f"Jobs of {found.id}", as_json=as_json)
+    tables.print_listing(shown, title=f"Jobs of {found.id}", as_json=as_json, empty="no job")
     if any(row["state"] == "SILENT" for row in shown):
         raise typer.Exit(shared.BROKEN)
 
@@ -94,8 +94,8 @@ def plan(
     if as_json:
         shared.print_json({"entries": entries, "exits": exits})
         return
-    shared.print_rows(entries, title="Entries", as_json=False, empty="no fresh signal")
-    shared.print_rows(exits, title="Exits", as_json=False, empty="nothing held")
+    tables.print_listing(entries, title="Entries", as_json=False, empty="no fresh signal")
+    tables.print_listing(exits, title="Exits", as_json=False, empty="nothing held")
 
 
 @stage_app.command("run")
@@ -133,6 +133,6 @@ def stage_run(
         }
         for report in reports
     ]
-    shared.print_rows(rows, title=f"Stage {name}", as_json=as_json)
+    tables.print_listing(rows, title=f"Stage {name}", as_json=as_json, empty="no account")
     if any(row["failed"] for row in rows):
         raise typer.Exit(shared.BROKEN)

@@ -46,7 +46,7 @@ _MONEY = frozenset(
     }
 )
 _GAINS = frozenset({"gain", "pnl", "profit", "realised", "unrealised", "gain_pct", "pnl_pct"})
-_TIMES = frozenset({"at", "as_of", "closed", "ended", "expires", "opened", "published", "sent"})
+_TIMES = frozenset({"at", "as_of", "closed", "ended", "expires", "last_run", "opened", "published", "sent"})
 _IDS = frozenset({"from", "news", "order", "position", "repeats", "rolled_from", "signal", "to", "id"})
 _GOOD = frozenset({"PASS", "approved", "FILLED", "OPEN"})
 _BAD = frozenset({"FAIL", "refused", "REJECTED", "UNKNOWN", "QUARANTINED", "HARD_STOP", "FLATTEN"})

@@ -24,7 +24,7 @@ from ops_pipeline.stages.position_manager.exit_orders import Exit, reason_of, wo
 from ops_pipeline.stages.position_manager.held import await_splits
 from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory
 from ops_pipeline.stages.position_manager.next_look import BLOCKED, next_look
-from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, escalated, sample_of, urgency
+from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, sample_of, urgency
 
 _MINUTE = timedelta(minutes=1)
 _IDLE = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
@@ -135,7 +135,7 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
             samples += _sample(watched, now, ports)
             outcome = _apply(watched, now=now, session=session, ports=ports, rules=rules)
             sent += outcome.sent
-            failed += [*outcome.failed, *escalated(watched, rules.exits(watched.position))]
+            failed += outcome.failed
             again.append(_next_look(watched, now, ports, rules))
         except (BrokerUnavailable, StoreUnavailableError, ValueError) as error:
             failed.append(Failed(item=position.id, error=str(error)))

@@ -6,8 +6,7 @@ from datetime import datetime
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.positions import Held, Position
-from ops_pipeline.domain.records import Failed, PositionMark
-from ops_pipeline.domain.rules import ExitRules
+from ops_pipeline.domain.records import PositionMark
 from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionKind
 from ops_pipeline.stages.position_manager.marks import MarkRead
 from ops_pipeline.stages.position_manager.triggers import Trigger
@@ -53,14 +52,6 @@ def sample_of(watched: Watched, now: datetime) -> PositionMark:
         underlying=marks_seen.underlying if marks_seen.underlying >= 0 else None,
         trust=trust.name if trust is not None else "NO_QUOTE",
     )
-
-
-def escalated(watched: Watched, rules: ExitRules) -> list[Failed]:
-    """Report what expires today and is still held when the broker may begin to act."""
-    minutes = watched.read.marks.minutes_to_close
-    if watched.held.dte > 0 or minutes > rules.expiry_escalate_minutes:
-        return []
-    return [Failed(item=watched.position.id, error=f"expires today, {watched.held.qty} held at C-{minutes}")]
 
 
 def bodies_of(watched: Watched) -> list[e.EventBody]:
