@@ -159,6 +159,9 @@ class LedgerStore(Protocol):
     def epoch(self, account: AccountId) -> int:
         """Give the epoch this writer holds for the account."""
 
+    def took_over(self, account: AccountId) -> bool:
+        """Tell whether the lease was taken from a writer that may be paused, not dead."""
+
     def events(self, account: AccountId, *, key: str | None = None, limit: int = 0) -> Sequence[Event]:
         """Give events in order, of one order or position where `key` is given; limit 0: all."""
 

@@ -16,6 +16,7 @@ from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.app.summary import summarise
 from ops_pipeline.app.upkeep import Backups, refuse_full_disk
+from ops_pipeline.app.winding_down import wait_for_answers
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.engine.clock import ScaledClock
@@ -73,6 +74,7 @@ def run_live(
     with assembly.store:
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
         done = _loop(assembly, clock, Stop(), sessions, say, backups)
+        wait_for_answers(assembly, clock.now, say)
         now = clock.now()
         assembly.engine.flush(now)
         assembly.wiring.store_snapshots(now)

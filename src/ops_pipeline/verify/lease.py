@@ -41,7 +41,8 @@ _TIME_A_CYCLE = timedelta(seconds=75)
 _LATENCY_S, _SLOW_S, _TROUBLE_RATE = (0.0, 0.02), (0.05, 0.3), 20
 _CALLS, _CALL_WITHIN_S, _AFTER_CALL_S = (1, 3), 1.0, (0.0, 0.03)
 # One that does not take over by then waits for a process that was stopped inside a transaction.
-_TAKES_OVER_WITHIN_S, _LET_GO_S, _TRIES = 3.0, 0.05, 20
+_STOPS_WITHIN_S = 10.0
+_TAKES_OVER_WITHIN_S, _LET_GO_S, _TRIES = 1.5, 0.15, 40
 _SHOWN = 5
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -76,7 +77,7 @@ def run_life(bench: Bench, name: str, url: str, seed: int, cycles: int, **change
             if ended(leader.process):
                 life.objections.append(f"the last leader did not end well: {leader.last_words()}")
             life.objections += rig.objections(at_rest=True)
-            life.objections += _stale_commits(Path(folder))
+            life.objections += stale_commits(Path(folder))
         finally:
             rig.close()
     return life
@@ -106,8 +107,13 @@ def _cycle(rig: Rig, life: Life, random: Random, leader: Running, successor: Run
     life.took_over.append(machine_s() - began)
     _work(rig, random)
     _signal(leader, signal.SIGCONT)
-    code, words = ended(leader.process), leader.last_words()
     life.cycles += 1
+    try:
+        code = ended(leader.process, within_s=_STOPS_WITHIN_S)
+    except TimeoutError:
+        life.objections.append(f"cycle {life.cycles}: taken over from, it went on")
+        return successor
+    words = leader.last_words()
     life.ends[words.split(":")[0] or "silence"] += 1
     if code != STOPPED_ITSELF or not words:
         life.objections.append(f"cycle {life.cycles}: taken over from, it ended with {code}: {words!r}")
@@ -124,7 +130,7 @@ def _work(rig: Rig, random: Random) -> None:
     pause(random.uniform(*_AFTER_CALL_S))
 
 
-def _stale_commits(folder: Path) -> list[str]:
+def stale_commits(folder: Path) -> list[str]:
     """Judge L1 by what each process noted: along an account's events, epochs never fall."""
     noted: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for file in folder.iterdir():
@@ -181,12 +187,13 @@ def measure(bench: Bench, size: int) -> Result:
     lived_s = perf_counter() - began
     bench.say(f"take-overs of real processes: {sum(life.cycles for life in found)} in {lived_s:.0f} s")
     runs = spread(run_schedule, range(1, size + 1), bench, label="pauses and take-overs")
-    return _result(runs, found, missing, lived_s=lived_s, seconds=perf_counter() - began)
+    return result_of(runs, found, missing, lived_s=lived_s, seconds=perf_counter() - began)
 
 
-def _result(
+def result_of(
     runs: Sequence[Run], found: Sequence[Life], missing: str, *, lived_s: float, seconds: float
 ) -> Result:
+    """Sum the schedules and the lives up; `missing` says why there is no life on PostgreSQL."""
     bad_runs = [run for run in runs if run.objections]
     bad_lives = [life for life in found if life.objections]
     paused = sum(bool(run.fired.get(Kind.ZOMBIE)) for run in runs)

@@ -36,8 +36,8 @@ from ops_pipeline.verify.workload import START, Workload
 SPEED = 60.0
 _SETS_UP_WITHIN_S = 1.5
 _OPENS_WITHIN_S = 60.0
-# Beyond quarantine and drain everything has had its time; what then still moves is waited for a while.
-_RESTS_AFTER = timedelta(seconds=150)
+# Nothing is on its way for longer; what then still moves is waited for.
+_RESTS_AFTER = timedelta(seconds=60)
 _RESTS_BEFORE = timedelta(minutes=10)
 _LOOKS_EVERY_S = 0.1
 # Migrations keep what they are about in one place for the whole process.
@@ -126,7 +126,7 @@ class Rig:
         found: list[str] = []
         with read_store(self.database) as store:
             for account in self.accounts:
-                # A process may go on meanwhile: what came was intended before, what is booked was filled before.
+                # A process may go on meanwhile: what came was intended, and what is booked was filled.
                 came = self.served.truth(account)
                 events = store.events(account)
                 truth = self.served.truth(account)
@@ -219,6 +219,8 @@ def _begin(rig: Rig) -> None:
             clock=clock,
         )
         _patiently(lambda: Wiring(parts).open_accounts(START))
+        for broker in direct.values():
+            broker.close()
         for holding in rig.work.holdings:
             adopt(
                 holding,

@@ -20,7 +20,7 @@ from ops_pipeline.domain.orders import (
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore
-from ops_pipeline.stages.execution import reconcile
+from ops_pipeline.stages.execution import alarms, reconcile
 from ops_pipeline.stages.execution.checks import before_send
 from ops_pipeline.stages.execution.lifecycle import body_hash
 
@@ -98,18 +98,21 @@ def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
 def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
     """Book what happened and take over what the broker shows of our orders, in one commit.
 
-    `since` reaches back beyond the usual overlap. Raises BrokerUnavailable where a read fails; then
-    nothing is stored.
+    `since` reaches back beyond the usual overlap, and asks for a day's orders whatever is watched: at a
+    start. Raises BrokerUnavailable where a read fails; then nothing is stored.
     """
     ledger = desk.store.ledger(desk.account)
     watched = reconcile.watched(ledger, now=now)
     first = min([now - ACTIVITY_OVERLAP, *(order.created_at for order in watched)])
     activities = desk.broker.activities(since=min(first, since or first))
     oldest = min((order.created_at for order in watched), default=now)
-    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched else ()
+    if since is not None:
+        oldest = min(oldest, now - alarms.FOREIGN_WITHIN)
+    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched or since is not None else ()
     # Fills first: they outrank what an order says of itself.
     booked = reconcile.bookings(ledger, activities)
-    bodies = [*booked, *reconcile.observations(ledger, shown)]
+    foreign = alarms.foreign_instance(ledger, shown, database_id=desk.store.database_id, now=now)
+    bodies = [*booked, *reconcile.observations(ledger, shown), *foreign]
     desk.store.commit(desk.account, bodies, at=now)
     return Observed(read=len(activities), shown=frozenset(order.client_order_id for order in shown))
 
