@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from time import perf_counter
 from typing import Any
 
+from ops_pipeline.domain.errors import LeaseHeldError, StaleWriterError
 from ops_pipeline.verify.cluster import PostgresMissingError, create_database, start_cluster, stop_cluster
 from ops_pipeline.verify.crash import told
 from ops_pipeline.verify.dst import Run, brewed, percentiles, run_seed
@@ -44,6 +45,7 @@ _CALLS, _CALL_WITHIN_S, _AFTER_CALL_S = (1, 3), 1.0, (0.0, 0.03)
 _STOPS_WITHIN_S = 10.0
 _TAKES_OVER_WITHIN_S, _LET_GO_S, _TRIES = 1.5, 0.15, 40
 _SHOWN = 5
+_STALE = (StaleWriterError.__name__, LeaseHeldError.__name__)
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
@@ -115,7 +117,7 @@ def _cycle(rig: Rig, life: Life, random: Random, leader: Running, successor: Run
         return successor
     words = leader.last_words()
     life.ends[words.split(":")[0] or "silence"] += 1
-    if code != STOPPED_ITSELF or not words:
+    if code != STOPPED_ITSELF or not words.startswith(_STALE):
         life.objections.append(f"cycle {life.cycles}: taken over from, it ended with {code}: {words!r}")
     return successor
 

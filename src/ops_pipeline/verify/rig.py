@@ -38,7 +38,10 @@ _SETS_UP_WITHIN_S = 1.5
 _OPENS_WITHIN_S = 60.0
 # Nothing is on its way for longer; what then still moves is waited for.
 _RESTS_AFTER = timedelta(seconds=60)
-_RESTS_BEFORE = timedelta(minutes=10)
+# Beyond quarantine and drain everything has had its time.
+_RESTS_WITHIN = timedelta(minutes=8)
+# An exit needs two looks at a price, 15 s apart.
+_STAYS_QUIET = timedelta(seconds=45)
 _LOOKS_EVERY_S = 0.1
 # Migrations keep what they are about in one place for the whole process.
 _ONE_AT_A_TIME = Lock()
@@ -113,13 +116,15 @@ class Rig:
             return audit.pages(database)
 
     def rest(self) -> None:
-        """Wait until everything has had its time and no order lives."""
+        """Wait until prices stand, signals are over, and no order has lived for a while."""
         clock = self.served.clock
         pause(clock.seconds_to(self.work.quiet_at + _RESTS_AFTER))
-        while clock.now() < self.work.quiet_at + _RESTS_BEFORE:
-            if not any(ledger.live_orders or ledger.live_rolls for ledger in self.ledgers().values()):
-                return
+        quiet_since = clock.now()
+        until = quiet_since + _RESTS_WITHIN
+        while clock.now() < min(quiet_since + _STAYS_QUIET, until):
             pause(_LOOKS_EVERY_S)
+            if any(ledger.live_orders or ledger.live_rolls for ledger in self.ledgers().values()):
+                quiet_since = clock.now()
 
     def objections(self, *, at_rest: bool) -> list[str]:
         """Judge every account by what stands in the database and at the broker."""

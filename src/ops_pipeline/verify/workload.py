@@ -30,7 +30,8 @@ _STEP_S = (6, 20)
 _MOVES = (70, 85, 95, 100, 105, 120, 135, 160)
 _LEAST, _MOST = 4_000, 60_000
 _SIZES = (0, 2, 3, 50, 100)
-LIFE = timedelta(seconds=300)
+# Over before everything is to be at rest.
+LIFE = timedelta(seconds=80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def _wishes(tickers: Sequence[str], quiet_at: datetime) -> list[Wish]:
     """Ask for two underlyings a minute, shortly before the dispatcher looks."""
     found: list[Wish] = []
     when, left = START + timedelta(seconds=50), list(tickers)
-    while when < quiet_at and left:
+    while when < quiet_at - LIFE / 4 and left:
         found.append(Wish(when, left.pop()))
         if left:
             found.append(Wish(when, left.pop()))
