@@ -1,12 +1,20 @@
 """G16: of two processes at one account only one writes, whoever of them is paused and wakes up."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from ops_pipeline.adapters.store.store import read_store
+from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.verify import lease
 from ops_pipeline.verify.dst import Run
 from ops_pipeline.verify.kinds import Kind
+from ops_pipeline.verify.processes import ended
+from ops_pipeline.verify.rig import open_rig
+from ops_pipeline.verify.troubles import Climate
+from ops_pipeline.verify.workload import workload
 from tests.builders_procs import BENCH, without_fence
 
 
@@ -63,3 +71,28 @@ def test_a_database_that_is_missing_is_not_run_and_does_not_pass():
     bad = lease.result_of([run(9, "O8 something")], [life, other], "", lived_s=1.0, seconds=1.0)
     assert not bad.passed
     assert bad.failures == ["seed 9 (repriced_stop): O8 something; ops verify lease --seed 9 --trace"]
+
+
+def test_h4_an_instance_with_a_database_of_its_own_notices_the_other_and_buys_nothing(tmp_path):
+    work = replace(workload(8, lasts=timedelta(minutes=4)), holdings=())
+    urls = [f"sqlite:///{tmp_path}/first.sqlite", f"sqlite:///{tmp_path}/second.sqlite"]
+    rig = open_rig(BENCH.book, work, urls[0], Climate(seed=8))
+    try:
+        first = rig.launch()
+        assert first.opened()
+        assert rig.served.calls(1, within_s=20), "the first one buys"
+        second = rig.launch(database=urls[1], database_id="cd34" * 8, holder="another machine")
+        assert second.opened()
+        rig.rest()
+        for running in (first, second):
+            running.process.terminate()
+            assert ended(running.process) == 0
+        with read_store(urls[1]) as store:
+            seen = [store.ledger(account) for account in rig.accounts if rig.served.truth(account).heard]
+    finally:
+        rig.close()
+    assert seen
+    for ledger in seen:
+        assert ledger.control >= ControlLevel.REDUCE_ONLY
+        assert ledger.control_reason.startswith("another instance trades this account: op1ab12-e-")
+        assert not ledger.orders

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -74,7 +75,7 @@ def run_live(
     with assembly.store:
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
         done = _loop(assembly, clock, Stop(), sessions, say, backups)
-        wait_for_answers(assembly, clock.now, say)
+        wait_for_answers(assembly, clock, say)
         now = clock.now()
         assembly.engine.flush(now)
         assembly.wiring.store_snapshots(now)
@@ -137,10 +138,9 @@ def _continued(home: Path) -> runs.Run | None:
 
 
 def _begin(run: runs.Run, settings: Settings) -> datetime:
-    """Give the market instant a run begins or goes on at."""
+    """Give the market instant a run begins or goes on at; one that died before it began anything begins."""
     calendar = exchange_calendar()
-    if Path(run.database.removeprefix("sqlite:///")).is_file():
-        with read_store(run.database) as store:
-            return last_instant(store)
+    with suppress(MissingDataError), read_store(run.database) as store:
+        return last_instant(store)
     first = datetime.fromisoformat(settings.world.first_session).date()
     return compose.start_of(calendar, first)

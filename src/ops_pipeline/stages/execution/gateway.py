@@ -98,8 +98,9 @@ def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
 def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
     """Book what happened and take over what the broker shows of our orders, in one commit.
 
-    `since` reaches back beyond the usual overlap, and asks for a day's orders whatever is watched: at a
-    start. Raises BrokerUnavailable where a read fails; then nothing is stored.
+    The last minutes' orders are asked for whatever is watched, for another instance may have placed some;
+    `since`, at a start, reaches back beyond the usual overlap, and a day for orders. Raises
+    BrokerUnavailable where a read fails; then nothing is stored.
     """
     ledger = desk.store.ledger(desk.account)
     watched = reconcile.watched(ledger, now=now)
@@ -108,7 +109,7 @@ def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Obse
     oldest = min((order.created_at for order in watched), default=now)
     if since is not None:
         oldest = min(oldest, now - alarms.FOREIGN_WITHIN)
-    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched or since is not None else ()
+    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK)
     # Fills first: they outrank what an order says of itself.
     booked = reconcile.bookings(ledger, activities)
     foreign = alarms.foreign_instance(ledger, shown, database_id=desk.store.database_id, now=now)
