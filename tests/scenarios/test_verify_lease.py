@@ -11,7 +11,7 @@ from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.verify import lease
 from ops_pipeline.verify.dst import Run
 from ops_pipeline.verify.kinds import Kind
-from ops_pipeline.verify.processes import ended
+from ops_pipeline.verify.processes import ended, pause
 from ops_pipeline.verify.rig import open_rig
 from ops_pipeline.verify.troubles import Climate
 from ops_pipeline.verify.workload import workload
@@ -74,7 +74,7 @@ def test_a_database_that_is_missing_is_not_run_and_does_not_pass():
 
 
 def test_h4_an_instance_with_a_database_of_its_own_notices_the_other_and_buys_nothing(tmp_path):
-    work = replace(workload(8, lasts=timedelta(minutes=4)), holdings=())
+    work = replace(workload(8), holdings=())
     urls = [f"sqlite:///{tmp_path}/first.sqlite", f"sqlite:///{tmp_path}/second.sqlite"]
     rig = open_rig(BENCH.book, work, urls[0], Climate(seed=8))
     try:
@@ -83,7 +83,8 @@ def test_h4_an_instance_with_a_database_of_its_own_notices_the_other_and_buys_no
         assert rig.served.calls(1, within_s=20), "the first one buys"
         second = rig.launch(database=urls[1], database_id="cd34" * 8, holder="another machine")
         assert second.opened()
-        rig.rest()
+        until = rig.served.clock.now() + timedelta(minutes=2)
+        pause(rig.served.clock.seconds_to(until))
         for running in (first, second):
             running.process.terminate()
             assert ended(running.process) == 0

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -23,8 +22,6 @@ from ops_pipeline.verify.workload import workload
 
 _LEAST_KILLS = 300
 _KILLS_A_ROUND = 15
-# Market time a kill and the recovery from it take, with room: prices move for so long.
-_TIME_A_KILL = timedelta(seconds=50)
 # Three of four kills follow an order call by so many seconds, the rest come at any time.
 _AFTER_CALL_S = (0.0, 0.03)
 _ANY_TIME_S = (0.02, 0.5)
@@ -78,7 +75,7 @@ def run_round(
 
     `changes` are other terms for the process that trades.
     """
-    work = workload(seed, lasts=kills * _TIME_A_KILL)
+    work = workload(seed)
     climate = Climate(seed=seed, rate=trouble_rate, latency_s=_LATENCY_S, slow_s=_SLOW_S)
     done, random = Round(seed), Random(seed)
     with TemporaryDirectory(prefix="kill9-") as folder:
@@ -91,6 +88,7 @@ def run_round(
                 running.process.join()
                 done.fell[_where(rig)] += 1
                 done.objections += [f"after kill {number}: pages {told}" for told in _damage(rig)]
+            rig.quieten()
             running = _recovered(rig, done, "the end", changes)
             rig.rest()
             running.process.terminate()

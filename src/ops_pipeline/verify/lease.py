@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from shutil import rmtree
@@ -38,7 +37,6 @@ _SCHEDULES_A_CYCLE, _MOST_CYCLES, _CYCLES_A_LIFE = 100, 50, 13
 # Leases live shorter here than in the product, so that fifty take-overs take a minute.
 _TTL_S = 0.5
 _SPEED = 30.0
-_TIME_A_CYCLE = timedelta(seconds=75)
 _LATENCY_S, _SLOW_S, _TROUBLE_RATE = (0.0, 0.02), (0.05, 0.3), 20
 _CALLS, _CALL_WITHIN_S, _AFTER_CALL_S = (1, 3), 1.0, (0.0, 0.03)
 # One that does not take over by then waits for a process that was stopped inside a transaction.
@@ -64,7 +62,7 @@ class Life:
 
 def run_life(bench: Bench, name: str, url: str, seed: int, cycles: int, **changes: Any) -> Life:
     """Let two processes take turns: the leader is stopped, the other takes over, the first wakes up."""
-    work = workload(seed, lasts=cycles * _TIME_A_CYCLE)
+    work = workload(seed)
     climate = Climate(seed=seed, rate=_TROUBLE_RATE, latency_s=_LATENCY_S, slow_s=_SLOW_S)
     life, random = Life(name, seed), Random(seed)
     with TemporaryDirectory(prefix="lease-") as folder:
@@ -74,15 +72,24 @@ def run_life(bench: Bench, name: str, url: str, seed: int, cycles: int, **change
             leader.opened()
             for number in range(1, cycles + 1):
                 leader = _cycle(rig, life, random, leader, _launch(rig, Path(folder), number, changes))
+            _stopped(leader, life)
+            rig.quieten()
+            leader = _launch(rig, Path(folder), cycles + 1, changes)
+            leader.opened()
             rig.rest()
-            leader.process.terminate()
-            if ended(leader.process):
-                life.objections.append(f"the last leader did not end well: {leader.last_words()}")
+            _stopped(leader, life)
             life.objections += rig.objections(at_rest=True)
             life.objections += stale_commits(Path(folder))
         finally:
             rig.close()
     return life
+
+
+def _stopped(leader: Running, life: Life) -> None:
+    """Ask a leader to stop; it ends well."""
+    leader.process.terminate()
+    if ended(leader.process):
+        life.objections.append(f"a leader did not end well: {leader.last_words()}")
 
 
 def _launch(rig: Rig, folder: Path, number: int, changes: dict[str, Any]) -> Running:

@@ -30,6 +30,7 @@ from ops_pipeline.verify.services import parts_of
 from ops_pipeline.verify.terms import LabBook
 from ops_pipeline.verify.trader import TraderTerms, trade
 from ops_pipeline.verify.troubles import Climate
+from ops_pipeline.verify.wire import to_bytes
 from ops_pipeline.verify.workload import START, Workload
 
 # Market seconds a second: a minute's work passes in one, and a tick still has its milliseconds.
@@ -40,6 +41,8 @@ _OPENS_WITHIN_S = 60.0
 _RESTS_AFTER = timedelta(seconds=60)
 # Beyond quarantine and drain everything has had its time.
 _RESTS_WITHIN = timedelta(minutes=8)
+# Sooner than anybody can ask for a price.
+_QUIET_IN = timedelta(seconds=2)
 # An exit needs two looks at a price, 15 s apart.
 _STAYS_QUIET = timedelta(seconds=45)
 _LOOKS_EVERY_S = 0.1
@@ -115,8 +118,15 @@ class Rig:
         with maintenance(self.database) as database:
             return audit.pages(database)
 
+    def quieten(self) -> None:
+        """Let prices stand and wishes end, for the broker and for the processes that begin from now on."""
+        when = self.served.clock.now() + _QUIET_IN
+        self.served.tell("/lab/market/stand", to_bytes({"at": when}))
+        self.work = self.work.quieted(when)
+        self.terms = replace(self.terms, work=self.work)
+
     def rest(self) -> None:
-        """Wait until prices stand, signals are over, and no order has lived for a while."""
+        """Wait until signals are over, and no order has lived for a while."""
         clock = self.served.clock
         pause(clock.seconds_to(self.work.quiet_at + _RESTS_AFTER))
         quiet_since = clock.now()
