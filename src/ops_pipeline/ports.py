@@ -162,6 +162,9 @@ class LedgerStore(Protocol):
     def catch_up(self) -> None:
         """Store what could not be stored when it happened, as soon as it can be."""
 
+    def took_over(self, account: AccountId) -> bool:
+        """Tell whether the lease was taken from a writer that may be paused, not dead."""
+
     def events(self, account: AccountId, *, key: str | None = None, limit: int = 0) -> Sequence[Event]:
         """Give events in order, of one order or position where `key` is given; limit 0: all."""
 

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.app.summary import summarise
 from ops_pipeline.app.upkeep import Backups, StoreWatch, refuse_full_disk
+from ops_pipeline.app.winding_down import wait_for_answers
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.engine.clock import ScaledClock
@@ -92,6 +94,7 @@ def run_live(
         except BaseException:
             brake.keep()
             raise
+        wait_for_answers(assembly, clock, say)
         now = clock.now()
         assembly.engine.flush(now)
         assembly.wiring.store_snapshots(now)
@@ -166,10 +169,9 @@ def _continued(home: Path) -> runs.Run | None:
 
 
 def _begin(run: runs.Run, settings: Settings) -> datetime:
-    """Give the market instant a run begins or goes on at."""
+    """Give the market instant a run begins or goes on at; one that died before it began anything begins."""
     calendar = exchange_calendar()
-    if Path(run.database.removeprefix("sqlite:///")).is_file():
-        with read_store(run.database) as store:
-            return last_instant(store)
+    with suppress(MissingDataError), read_store(run.database) as store:
+        return last_instant(store)
     first = datetime.fromisoformat(settings.world.first_session).date()
     return compose.start_of(calendar, first)

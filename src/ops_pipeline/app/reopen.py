@@ -7,6 +7,7 @@ from pathlib import Path
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.simulator.book import Book, Holding
 from ops_pipeline.adapters.store.emergency import Emergency
+from ops_pipeline.adapters.store.inspection import newest_events
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.process import build_hash, holder_name
@@ -25,10 +26,14 @@ def settings_of(run: runs.Run) -> Settings:
 
 
 def last_instant(store: SqlStore) -> datetime:
-    """Give the newest instant a job ran at; MissingDataError for a run that never began."""
+    """Give the newest instant anything was stored at; MissingDataError for a run that never began.
+
+    Job runs are stored every few minutes only, so that after a crash the events may be newer.
+    """
     instants = [row.at for row in store.last_job_runs().values()]
+    instants += [event.at for account in store.accounts() for event in newest_events(store, account, limit=1)]
     if not instants:
-        raise MissingDataError("run: expected at least one job run, was none")
+        raise MissingDataError("run: expected at least one event or job run, was none")
     return max(instants)
 
 

@@ -115,17 +115,16 @@ class Wiring:
                 raise InvariantError(
                     f"account {profile.id}: expected broker number {profile.number}, was {broker.number}"
                 )
-            if ledger.seq:
-                execution.recover(now, self._execution(profile.id))
-                continue
-            opened = AccountOpened(
-                number=profile.number,
-                broker="live" if self.parts.live else "simulator",
-                mode=profile.mode,
-                cash=broker.cash,
-                tier=tier_of(self.parts.book, broker.equity),
-            )
-            self.parts.store.commit(profile.id, [opened], at=now)
+            if not ledger.seq:
+                opened = AccountOpened(
+                    number=profile.number,
+                    broker="live" if self.parts.live else "simulator",
+                    mode=profile.mode,
+                    cash=broker.cash,
+                    tier=tier_of(self.parts.book, broker.equity),
+                )
+                self.parts.store.commit(profile.id, [opened], at=now)
+            execution.recover(now, self._execution(profile.id))
 
     def machinery(self) -> Machinery:
         """Give what the engine drives."""

@@ -71,6 +71,12 @@ class HttpBroker:
         self._timeouts = timeouts
         self._connection: HTTPConnection | None = None
 
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def account(self) -> BrokerAccount:
         return self._read(lambda body: value_of(BrokerAccount, body), "/account")
 
@@ -138,8 +144,7 @@ class HttpBroker:
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, HTTPException) as error:
-            self._connection = None
-            connection.close()
+            self.close()
             raise NoAnswerError(f"{type(error).__name__} {error}".strip()) from error
 
     def _connected(self) -> HTTPConnection:
@@ -152,6 +157,7 @@ class HttpBroker:
         try:
             connection.connect()
         except OSError as error:
+            connection.close()
             raise NotSentError(str(error)) from error
         connection.sock.settimeout(self._timeouts.read_s)
         self._connection = connection

@@ -165,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
             if words[1] == "truth":
                 return server.counter.truth(words[0])
             row = plain_of(body)
+            if words[1] == "stand":
+                return server.counter.stand_from(datetime.fromisoformat(row["at"]))
             return server.counter.receive(words[0], row["occ"], qty=row["qty"], price=row["price"])
 
     def _reply(self, answer: Answer) -> None:

@@ -141,6 +141,11 @@ class Counter:
         behind.oracle.receive(Occ(occ), qty=qty, price=price)
         return Answer(HTTPStatus.NO_CONTENT)
 
+    def stand_from(self, when: datetime) -> Answer:
+        """Let the market stand from `when` on."""
+        self._terms.market.stand_from(when)
+        return Answer(HTTPStatus.NO_CONTENT)
+
     @staticmethod
     def _cancel(oracle: Oracle, broker_id: str) -> Answer:
         if broker_id not in oracle.book.orders:

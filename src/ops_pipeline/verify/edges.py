@@ -9,6 +9,7 @@ from ops_pipeline.domain import order_fold
 from ops_pipeline.domain.breaks import FillBusted
 from ops_pipeline.domain.orders import Order, OrderState
 from ops_pipeline.domain.units import ClientOrderId
+from ops_pipeline.stages.execution.lifecycle import RESTART, TAKE_OVER
 
 _S = OrderState
 BEGIN = "-"
@@ -147,7 +148,7 @@ def _changed(orders: dict[ClientOrderId, Order], event: e.Event) -> Order | None
 
 def edge_of(step: Step) -> tuple[str, str]:
     """Name the edge of a step as the table has it."""
-    if isinstance(step.event.body, e.OrderSettled) and step.event.body.reason == "restart":
+    if isinstance(step.event.body, e.OrderSettled) and step.event.body.reason in (RESTART, TAKE_OVER):
         return ("SENDING at start-up", step.after)
     if step.after == _S.QUARANTINED and step.before != _S.DRAINING:
         return ("any", step.after)

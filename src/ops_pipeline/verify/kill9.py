@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -23,8 +22,6 @@ from ops_pipeline.verify.workload import workload
 
 _LEAST_KILLS = 300
 _KILLS_A_ROUND = 15
-# Market time a kill and the recovery from it take, with room: prices move for so long.
-_TIME_A_KILL = timedelta(seconds=40)
 # Three of four kills follow an order call by so many seconds, the rest come at any time.
 _AFTER_CALL_S = (0.0, 0.03)
 _ANY_TIME_S = (0.02, 0.5)
@@ -71,10 +68,15 @@ class Round:
     orders: int = 0
 
 
-def run_round(bench: Bench, seed: int, kills: int, **changes: object) -> Round:
-    """Trade, kill, recover, `kills` times over; then come to rest and judge the whole."""
-    work = workload(seed, lasts=kills * _TIME_A_KILL)
-    climate = Climate(seed=seed, rate=_TROUBLE_RATE, latency_s=_LATENCY_S, slow_s=_SLOW_S)
+def run_round(
+    bench: Bench, seed: int, kills: int, *, trouble_rate: int = _TROUBLE_RATE, **changes: object
+) -> Round:
+    """Trade, kill, recover, `kills` times over; then come to rest and judge the whole.
+
+    `changes` are other terms for the process that trades.
+    """
+    work = workload(seed)
+    climate = Climate(seed=seed, rate=trouble_rate, latency_s=_LATENCY_S, slow_s=_SLOW_S)
     done, random = Round(seed), Random(seed)
     with TemporaryDirectory(prefix="kill9-") as folder:
         rig = open_rig(bench.book, work, f"sqlite:///{Path(folder) / 'ops.sqlite'}", climate)
@@ -86,6 +88,7 @@ def run_round(bench: Bench, seed: int, kills: int, **changes: object) -> Round:
                 running.process.join()
                 done.fell[_where(rig)] += 1
                 done.objections += [f"after kill {number}: pages {told}" for told in _damage(rig)]
+            rig.quieten()
             running = _recovered(rig, done, "the end", changes)
             rig.rest()
             running.process.terminate()
@@ -158,14 +161,15 @@ def measure(bench: Bench, size: int) -> Result:
         for done in pool.map(lambda pair: run_round(bench, *pair), plan):
             rounds.append(done)
             bench.say(f"kill -9: {len(rounds)} of {len(plan)} rounds")
-    return _result(rounds, size, perf_counter() - began)
+    return result_of(rounds, size, perf_counter() - began)
 
 
 def _rounds(size: int) -> list[tuple[int, int]]:
     return [(index + 1, first) for index, first in enumerate(range(0, size, _KILLS_A_ROUND))]
 
 
-def _result(rounds: Sequence[Round], size: int, seconds: float) -> Result:
+def result_of(rounds: Sequence[Round], size: int, seconds: float) -> Result:
+    """Sum the rounds up."""
     fell: Counter[Fell] = Counter()
     for done in rounds:
         fell.update(done.fell)

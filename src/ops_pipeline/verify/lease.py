@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from shutil import rmtree
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from time import perf_counter
 from typing import Any
 
+from ops_pipeline.domain.errors import LeaseHeldError, StaleWriterError
 from ops_pipeline.verify.cluster import PostgresMissingError, create_database, start_cluster, stop_cluster
 from ops_pipeline.verify.crash import told
 from ops_pipeline.verify.dst import Run, brewed, percentiles, run_seed
@@ -37,12 +37,13 @@ _SCHEDULES_A_CYCLE, _MOST_CYCLES, _CYCLES_A_LIFE = 100, 50, 13
 # Leases live shorter here than in the product, so that fifty take-overs take a minute.
 _TTL_S = 0.5
 _SPEED = 30.0
-_TIME_A_CYCLE = timedelta(seconds=75)
 _LATENCY_S, _SLOW_S, _TROUBLE_RATE = (0.0, 0.02), (0.05, 0.3), 20
 _CALLS, _CALL_WITHIN_S, _AFTER_CALL_S = (1, 3), 1.0, (0.0, 0.03)
 # One that does not take over by then waits for a process that was stopped inside a transaction.
-_TAKES_OVER_WITHIN_S, _LET_GO_S, _TRIES = 3.0, 0.05, 20
+_STOPS_WITHIN_S = 10.0
+_TAKES_OVER_WITHIN_S, _LET_GO_S, _TRIES = 1.5, 0.15, 40
 _SHOWN = 5
+_STALE = (StaleWriterError.__name__, LeaseHeldError.__name__)
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
@@ -61,7 +62,7 @@ class Life:
 
 def run_life(bench: Bench, name: str, url: str, seed: int, cycles: int, **changes: Any) -> Life:
     """Let two processes take turns: the leader is stopped, the other takes over, the first wakes up."""
-    work = workload(seed, lasts=cycles * _TIME_A_CYCLE)
+    work = workload(seed)
     climate = Climate(seed=seed, rate=_TROUBLE_RATE, latency_s=_LATENCY_S, slow_s=_SLOW_S)
     life, random = Life(name, seed), Random(seed)
     with TemporaryDirectory(prefix="lease-") as folder:
@@ -71,15 +72,24 @@ def run_life(bench: Bench, name: str, url: str, seed: int, cycles: int, **change
             leader.opened()
             for number in range(1, cycles + 1):
                 leader = _cycle(rig, life, random, leader, _launch(rig, Path(folder), number, changes))
+            _stopped(leader, life)
+            rig.quieten()
+            leader = _launch(rig, Path(folder), cycles + 1, changes)
+            leader.opened()
             rig.rest()
-            leader.process.terminate()
-            if ended(leader.process):
-                life.objections.append(f"the last leader did not end well: {leader.last_words()}")
+            _stopped(leader, life)
             life.objections += rig.objections(at_rest=True)
-            life.objections += _stale_commits(Path(folder))
+            life.objections += stale_commits(Path(folder))
         finally:
             rig.close()
     return life
+
+
+def _stopped(leader: Running, life: Life) -> None:
+    """Ask a leader to stop; it ends well."""
+    leader.process.terminate()
+    if ended(leader.process):
+        life.objections.append(f"a leader did not end well: {leader.last_words()}")
 
 
 def _launch(rig: Rig, folder: Path, number: int, changes: dict[str, Any]) -> Running:
@@ -106,10 +116,15 @@ def _cycle(rig: Rig, life: Life, random: Random, leader: Running, successor: Run
     life.took_over.append(machine_s() - began)
     _work(rig, random)
     _signal(leader, signal.SIGCONT)
-    code, words = ended(leader.process), leader.last_words()
     life.cycles += 1
+    try:
+        code = ended(leader.process, within_s=_STOPS_WITHIN_S)
+    except TimeoutError:
+        life.objections.append(f"cycle {life.cycles}: taken over from, it went on")
+        return successor
+    words = leader.last_words()
     life.ends[words.split(":")[0] or "silence"] += 1
-    if code != STOPPED_ITSELF or not words:
+    if code != STOPPED_ITSELF or not words.startswith(_STALE):
         life.objections.append(f"cycle {life.cycles}: taken over from, it ended with {code}: {words!r}")
     return successor
 
@@ -124,7 +139,7 @@ def _work(rig: Rig, random: Random) -> None:
     pause(random.uniform(*_AFTER_CALL_S))
 
 
-def _stale_commits(folder: Path) -> list[str]:
+def stale_commits(folder: Path) -> list[str]:
     """Judge L1 by what each process noted: along an account's events, epochs never fall."""
     noted: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for file in folder.iterdir():
@@ -181,12 +196,13 @@ def measure(bench: Bench, size: int) -> Result:
     lived_s = perf_counter() - began
     bench.say(f"take-overs of real processes: {sum(life.cycles for life in found)} in {lived_s:.0f} s")
     runs = spread(run_schedule, range(1, size + 1), bench, label="pauses and take-overs")
-    return _result(runs, found, missing, lived_s=lived_s, seconds=perf_counter() - began)
+    return result_of(runs, found, missing, lived_s=lived_s, seconds=perf_counter() - began)
 
 
-def _result(
+def result_of(
     runs: Sequence[Run], found: Sequence[Life], missing: str, *, lived_s: float, seconds: float
 ) -> Result:
+    """Sum the schedules and the lives up; `missing` says why there is no life on PostgreSQL."""
     bad_runs = [run for run in runs if run.objections]
     bad_lives = [life for life in found if life.objections]
     paused = sum(bool(run.fired.get(Kind.ZOMBIE)) for run in runs)

@@ -45,7 +45,7 @@ _IDS_AN_ACCOUNT = 50
 _PROCESSES, _THREADS = 2, 4
 _START = at(14, 40)
 _SPEED = 20.0
-_LASTS = timedelta(hours=2)
+_LASTS, _STEP = timedelta(hours=2), timedelta(seconds=2)
 _OCC = Occ("META260410C00500000")
 _LIMITS = ("0.50", "1.00", "1.50")
 _ASKS = (("1.45", "1.50"), ("0.95", "1.00"))
@@ -245,9 +245,9 @@ def _worked(served: Served, accounts: Sequence[str], client: type[HttpBroker]) -
 
 def _server_terms(base_s: float) -> ServerTerms:
     market = LabMarket()
-    for second in range(int(_LASTS.total_seconds())):
-        bid, ask = _ASKS[second // 2 % len(_ASKS)]
-        market.put(_START + timedelta(seconds=second), bid, ask, occ=_OCC, size=1 + second % 3)
+    for step in range(_LASTS // _STEP):
+        bid, ask = _ASKS[step % len(_ASKS)]
+        market.put(_START + step * _STEP, bid, ask, occ=_OCC, size=1 + step % 3)
     counter = CounterTerms(
         market=market,
         match=MatchRules(seed=_SEED, size_limit=True, passive_chance=0.0, partial_chance=0.5),

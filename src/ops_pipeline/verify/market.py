@@ -89,6 +89,14 @@ class LabMarket:
         self._quotes[occ].sort(key=lambda row: row.since)
         self._delta[occ] = delta
 
+    def stand_from(self, when: datetime) -> None:
+        """Let every quote stand as it is at `when`, offered and asked for in plenty."""
+        for occ, rows in self._quotes.items():
+            place = bisect_right(rows, when, key=lambda row: row.since)
+            last = rows[place - 1]
+            rows[place:] = []
+            self.put_usd4(when, last.bid, last.ask, occ=occ, delta=self._delta[occ])
+
     def put_spot(self, when: datetime, price: str, *, ticker: str) -> None:
         """Set an underlying's price from `when` on, in dollars."""
         self._spots[ticker].append((when, to_usd4(price)))

@@ -31,15 +31,21 @@ from ops_pipeline.verify.services import parts_of
 from ops_pipeline.verify.terms import LabBook
 from ops_pipeline.verify.trader import TraderTerms, trade
 from ops_pipeline.verify.troubles import Climate
+from ops_pipeline.verify.wire import to_bytes
 from ops_pipeline.verify.workload import START, Workload
 
 # Market seconds a second: a minute's work passes in one, and a tick still has its milliseconds.
 SPEED = 60.0
 _SETS_UP_WITHIN_S = 1.5
 _OPENS_WITHIN_S = 60.0
-# Beyond quarantine and drain everything has had its time; what then still moves is waited for a while.
-_RESTS_AFTER = timedelta(seconds=150)
-_RESTS_BEFORE = timedelta(minutes=10)
+# Nothing is on its way for longer; what then still moves is waited for.
+_RESTS_AFTER = timedelta(seconds=60)
+# Beyond quarantine and drain everything has had its time.
+_RESTS_WITHIN = timedelta(minutes=8)
+# Sooner than anybody can ask for a price.
+_QUIET_IN = timedelta(seconds=2)
+# An exit needs two looks at a price, 15 s apart.
+_STAYS_QUIET = timedelta(seconds=45)
 _LOOKS_EVERY_S = 0.1
 # Migrations keep what they are about in one place for the whole process.
 _ONE_AT_A_TIME = Lock()
@@ -113,22 +119,30 @@ class Rig:
         with maintenance(self.database) as database:
             return audit.pages(database)
 
+    def quieten(self) -> None:
+        """Let prices stand and wishes end, for the broker and for the processes that begin from now on."""
+        when = self.served.clock.now() + _QUIET_IN
+        self.served.tell("/lab/market/stand", to_bytes({"at": when}))
+        self.work = self.work.quieted(when)
+        self.terms = replace(self.terms, work=self.work)
+
     def rest(self) -> None:
-        """Wait until everything has had its time and no order lives."""
+        """Wait until signals are over, and no order has lived for a while."""
         clock = self.served.clock
         pause(clock.seconds_to(self.work.quiet_at + _RESTS_AFTER))
-        while clock.now() < self.work.quiet_at + _RESTS_BEFORE:
-            if not any(ledger.live_orders or ledger.live_rolls for ledger in self.ledgers().values()):
-                return
+        quiet_since = clock.now()
+        until = quiet_since + _RESTS_WITHIN
+        while clock.now() < min(quiet_since + _STAYS_QUIET, until):
             pause(_LOOKS_EVERY_S)
+            if any(ledger.live_orders or ledger.live_rolls for ledger in self.ledgers().values()):
+                quiet_since = clock.now()
 
     def objections(self, *, at_rest: bool) -> list[str]:
         """Judge every account by what stands in the database and at the broker."""
         found: list[str] = []
         with read_store(self.database) as store:
             for account in self.accounts:
-                # A process may go on meanwhile: what came was intended before, what is booked was filled
-                # before.
+                # A process may go on meanwhile: what came was intended, and what is booked was filled.
                 came = self.served.truth(account)
                 events = store.events(account)
                 truth = self.served.truth(account)
@@ -222,6 +236,8 @@ def _begin(rig: Rig) -> None:
             calendar=calendar(),
         )
         _patiently(lambda: Wiring(parts).open_accounts(START))
+        for broker in direct.values():
+            broker.close()
         for holding in rig.work.holdings:
             adopt(
                 holding,

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -39,7 +39,7 @@ class TraderTerms:
     """What a trading process is started with.
 
     `journal` is where it notes the epoch under which each commit of its own was made; `stands_by`: while
-    another holds the lease it waits for it instead of stopping.
+    another holds the lease it waits for it instead of stopping; `first` is called before all else.
     """
 
     book: LabBook
@@ -55,6 +55,7 @@ class TraderTerms:
     journal: Path | None = None
     stands_by: bool = False
     client: type[HttpBroker] = HttpBroker
+    first: Callable[[], object] = tuple
 
 
 class Stop:
@@ -94,6 +95,7 @@ class Journaled:
 def trade(terms: TraderTerms, told: Connection) -> None:
     """Trade until SIGTERM; tell "opened" once the accounts are open, or why it stopped by itself."""
     stop = Stop()
+    terms.first()
     try:
         with _opened(terms, stop) as store:
             _trade_on(terms, store, stop, told)

@@ -1,8 +1,10 @@
 """Work for processes that trade in real time: a market that moves a lot, holdings, signals. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import cycle
 from random import Random
 
 from ops_pipeline.adapters.simulator.matching import MatchRules
@@ -24,13 +26,15 @@ _TICKERS = tuple(
     )
     for name in row.split()
 )
+_LASTS = timedelta(hours=2)
 _HELD, _HELD_QTY = 3, 6
 _STEP_S = (6, 20)
 # What a step makes of a price, in hundredths: as many up as down, big enough to reach targets and stops.
 _MOVES = (70, 85, 95, 100, 105, 120, 135, 160)
 _LEAST, _MOST = 4_000, 60_000
 _SIZES = (0, 2, 3, 50, 100)
-LIFE = timedelta(seconds=300)
+# Over before everything is to be at rest.
+LIFE = timedelta(seconds=80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What a process is given to do from `START` to `quiet_at`; prices stand from then on."""
+    """What a process is given to do from `START` on; from `quiet_at` nothing moves and nothing is asked."""
 
     seed: int
     market: LabMarket
@@ -57,19 +61,26 @@ class Workload:
     wishes: Sequence[Wish]
     quiet_at: datetime
 
+    def quieted(self, when: datetime) -> "Workload":
+        """Give the same work with its end at `when`."""
+        market = deepcopy(self.market)
+        market.stand_from(when)
+        wishes = [wish for wish in self.wishes if wish.at < when]
+        return replace(self, market=market, wishes=wishes, quiet_at=when)
+
     @property
     def match(self) -> MatchRules:
         """Give how orders are matched: what crosses fills, as often as not in parts."""
         return MatchRules(seed=self.seed, size_limit=True, passive_chance=0.0, partial_chance=0.5)
 
 
-def workload(seed: int, *, lasts: timedelta) -> Workload:
-    """Draw the work of a seed: two accounts, six positions held, two signals a minute."""
+def workload(seed: int) -> Workload:
+    """Draw the work of a seed: two accounts, six positions held, two signals a minute, for hours."""
     random = Random(seed)
-    quiet_at = START + lasts
+    quiet_at = START + _LASTS
     accounts = (
-        LabAccount(id=AccountId("large"), cash=to_usd4("400000")),
-        LabAccount(id=AccountId("pair"), cash=to_usd4("500000"), options_level=3),
+        LabAccount(id=AccountId("large"), cash=to_usd4("2000000")),
+        LabAccount(id=AccountId("pair"), cash=to_usd4("2500000"), options_level=3),
     )
     tickers = random.sample(_TICKERS, k=len(_TICKERS))
     market = LabMarket()
@@ -92,13 +103,11 @@ def workload(seed: int, *, lasts: timedelta) -> Workload:
 
 
 def _wishes(tickers: Sequence[str], quiet_at: datetime) -> list[Wish]:
-    """Ask for two underlyings a minute, shortly before the dispatcher looks."""
+    """Ask for two underlyings a minute, shortly before the dispatcher looks, round and round."""
     found: list[Wish] = []
-    when, left = START + timedelta(seconds=50), list(tickers)
-    while when < quiet_at and left:
-        found.append(Wish(when, left.pop()))
-        if left:
-            found.append(Wish(when, left.pop()))
+    when, names = START + timedelta(seconds=50), cycle(tickers)
+    while when < quiet_at:
+        found += [Wish(when, next(names)), Wish(when, next(names))]
         when += timedelta(seconds=60)
     return found
 

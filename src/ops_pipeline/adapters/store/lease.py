@@ -40,7 +40,8 @@ class Leases:
     A lease of another holder is taken over once it was not renewed for 15 s; at once where it is the
     same holder's, or where `sole`: the writer's lock was free, so its last holder is dead. Either way the
     epoch rises, and the writer that held the one before can commit no more: neither to the ledger nor
-    to any other table. Time is the database's, which all writers share, unless a `clock` is given.
+    to any other table. `from_the_living` names leases that ran out while their holder may have lived.
+    Time is the database's, which all writers share, unless a `clock` is given.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Leases:
         self._renewed: dict[str, int] = {}
         self._taken: set[str] = set()
         self._checked: set[str] = set()
+        self.from_the_living: set[str] = set()
         database.on_end.append(self._ended)
         if not database.exclusive:
             database.before_commit.append(self._agree)
@@ -145,6 +147,8 @@ class Leases:
             new_build=self._build_hash,
             now_us=now_us,
         )
+        if holder != self._holder and not self._sole:
+            self.from_the_living.add(account)
         if taken != 1:
             raise StaleWriterError(f"account {account}: another writer took the lease at the same moment")
         return int(epoch) + 1

@@ -224,6 +224,10 @@ class LedgerSlice:
         """Give the epoch this writer holds for the account."""
         return self._writers().epoch(account)
 
+    def took_over(self, account: AccountId) -> bool:
+        """Tell whether the lease ran out in the hands of a holder that may live."""
+        return account in self._writers().from_the_living
+
     def events(self, account: AccountId, *, key: str | None, limit: int) -> Sequence[e.Event]:
         """Give events in order; `key` names an order, a position or a symbol."""
         most = limit or _EVERYTHING

@@ -145,6 +145,9 @@ class SqlStore:
     def epoch(self, account: AccountId) -> int:
         return self._ledger.epoch(account)
 
+    def took_over(self, account: AccountId) -> bool:
+        return self._ledger.took_over(account)
+
     def events(self, account: AccountId, *, key: str | None = None, limit: int = 0) -> Sequence[Event]:
         return self._ledger.events(account, key=key, limit=limit)
 

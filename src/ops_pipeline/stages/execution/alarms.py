@@ -18,7 +18,7 @@ _ACTOR = "alarm"
 # RELIABILITY 2.5 M12: beyond this the broker's clock and ours tell different days apart.
 SKEW_MOST = timedelta(seconds=10)
 # RELIABILITY 2.5 H4: an order of another installation of ours, as young as this.
-_FOREIGN_WITHIN = timedelta(hours=24)
+FOREIGN_WITHIN = timedelta(hours=24)
 
 
 def foreign_instance(
@@ -30,7 +30,7 @@ def foreign_instance(
         for order in shown
         if order.client_order_id.startswith(PREFIX)
         and not is_ours(order.client_order_id, database_id)
-        and now - order.submitted_at < _FOREIGN_WITHIN
+        and now - order.submitted_at < FOREIGN_WITHIN
     ]
     if not found:
         return []

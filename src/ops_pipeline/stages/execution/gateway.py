@@ -131,15 +131,19 @@ def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
 def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
     """Book what happened and take over what the broker shows of our orders, in one commit.
 
-    Activities are read from some days before those already booked: they may be told late. `since`
-    reaches back beyond that. Raises BrokerUnavailable where a read fails; then nothing is stored.
+    Activities are read from some days before those already booked: they may be told late. The last
+    minutes' orders are asked for whatever is watched, for another instance may have placed some. `since`,
+    at a start, reaches back beyond that, and a day for orders. Raises BrokerUnavailable where a read fails;
+    then nothing is stored.
     """
     ledger = desk.store.ledger(desk.account)
     watched = reconcile.watched(ledger, now=now)
     first = min([_booked_until(ledger, now), *(order.created_at for order in watched)])
     activities = desk.broker.activities(since=min(first, since or first))
     oldest = min((order.created_at for order in watched), default=now)
-    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched else ()
+    if since is not None:
+        oldest = min(oldest, now - alarms.FOREIGN_WITHIN)
+    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK)
     # Fills first: they outrank what an order says of itself.
     booked = bookings(ledger, activities, closes=desk.close_on)
     foreign = alarms.foreign_instance(ledger, shown, database_id=desk.store.database_id, now=now)

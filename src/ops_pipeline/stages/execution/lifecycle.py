@@ -42,6 +42,10 @@ _STEPS_TO_FLOOR = 2
 _CANCEL_AGAIN_S = 6
 # Waits after the first, second ... rejection of an exit in a row; the last one repeats (B9).
 _EXIT_BACKOFF_S = (1, 2, 5, 10, 30)
+# What a send may take in all (RELIABILITY 3.5, 3.8): so long a paused process may still be at it.
+_SEND_WITHIN_S = 10
+# How a start found what was being sent: its process is dead, or it may be paused and wake up.
+RESTART, TAKE_OVER = "restart", "take-over"
 # The reason under which an entry is cancelled to go on with another limit.
 STEP = "next step"
 ENTRIES = (Purpose.ENTRY, Purpose.ROLL_OPEN)
@@ -203,6 +207,8 @@ def again_at(
             return order.not_before
         case OrderState.UNKNOWN if order.not_found:
             return order.updated_at + timedelta(seconds=rules.not_found_gap_s)
+        case OrderState.UNKNOWN if may_be_under_way(order, now=now) and order.last_sent_at is not None:
+            return order.last_sent_at + timedelta(seconds=_SEND_WITHIN_S)
         case OrderState.CANCELING:
             return order.updated_at + timedelta(seconds=_CANCEL_AGAIN_S)
         case OrderState.WORKING if order.intent.purpose in ENTRIES:
@@ -212,6 +218,13 @@ def again_at(
             return min(step, cancel, order.intent.expires_at or step)
         case _:
             return None
+
+
+def may_be_under_way(order: Order, *, now: datetime) -> bool:
+    """Tell whether the process that was taken over from may still be sending an order."""
+    if order.state is not OrderState.UNKNOWN or order.detail != TAKE_OVER or order.last_sent_at is None:
+        return False
+    return (now - order.last_sent_at).total_seconds() < _SEND_WITHIN_S
 
 
 def after_not_found(order: Order, *, count: int, now: datetime) -> OrderState | None:

@@ -13,7 +13,7 @@ from ops_pipeline.domain.orders import BrokerOrder, Order, OrderState, Purpose
 from ops_pipeline.domain.positions import ExitReason, Position
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.stages.execution.booking import highest, reduce_only
-from ops_pipeline.stages.execution.lifecycle import ENTRIES
+from ops_pipeline.stages.execution.lifecycle import ENTRIES, RESTART, TAKE_OVER
 
 AGREED = "quantities agree again"
 # Orders thought never to have reached the broker are watched to the end of the session all the same.
@@ -83,10 +83,17 @@ def _is_news(order: Order, shown: BrokerOrder) -> bool:
     return shown.status is not order.broker_status or shown.cum > order.cum or fell
 
 
-def recovered(ledger: Ledger) -> list[e.EventBody]:
-    """Give the events of a start: an order that was being sent is UNKNOWN, never rejected."""
+def recovered(ledger: Ledger, *, took_over: bool = False) -> list[e.EventBody]:
+    """Give the events of a start: an order that was being sent is UNKNOWN, never rejected.
+
+    `took_over`: from a process that may still be sending it.
+    """
     return [
-        e.OrderSettled(client_order_id=order.id, state=OrderState.UNKNOWN.value, reason="restart")
+        e.OrderSettled(
+            client_order_id=order.id,
+            state=OrderState.UNKNOWN.value,
+            reason=TAKE_OVER if took_over else RESTART,
+        )
         for order in ledger.live_orders
         if order.state is OrderState.SENDING
     ]

@@ -62,10 +62,11 @@ def recover(now: datetime, ports: ExecutionPorts) -> None:
     the next run reads the usual span.
     """
     desk = ports.desk
-    ledger = desk.store.commit(desk.account, reconcile.recovered(desk.store.ledger(desk.account)), at=now)
+    before, took_over = desk.store.ledger(desk.account), desk.store.took_over(desk.account)
+    ledger = desk.store.commit(desk.account, reconcile.recovered(before, took_over=took_over), at=now)
     open_since = [position.opened_at for position in ledger.open_positions]
     try:
-        observe(desk, now=now, since=min(open_since, default=None))
+        observe(desk, now=now, since=min(open_since, default=now))
     except BrokerUnavailable:
         return
 
@@ -221,7 +222,8 @@ def _look_up(now: datetime, desk: Desk, shown: frozenset[str]) -> None:
 
 
 def _not_found(order: Order, now: datetime) -> list[e.EventBody]:
-    if order.state not in (OrderState.UNKNOWN, OrderState.ABANDONING):
+    known = order.state not in (OrderState.UNKNOWN, OrderState.ABANDONING)
+    if known or lifecycle.may_be_under_way(order, now=now):
         return []
     count = order.not_found + 1
     bodies: list[e.EventBody] = [e.OrderNotFound(client_order_id=order.id, count=count)]

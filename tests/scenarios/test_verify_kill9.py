@@ -1,0 +1,32 @@
+"""G4: a process that trades at a broker in another process is killed, and nothing is lost or doubled."""
+
+from dataclasses import replace
+
+from ops_pipeline.verify import kill9
+from tests.builders_procs import BENCH, RetryingBroker
+
+
+def test_a_process_killed_while_it_trades_leaves_nothing_lost_or_doubled():
+    result = kill9.measure(BENCH, 4)
+    assert result.failures == []
+    assert result.passed
+    assert result.seeds == 4
+    assert result.details["orders"] > 0
+    assert sum(result.details["fell"].values()) == 4
+    assert result.details["fell"]["idle"] < 4
+
+
+def test_a_client_that_sends_again_under_a_new_id_is_caught():
+    done = kill9.run_round(BENCH, 3, 1, trouble_rate=700, client=RetryingBroker)
+    assert {found.split(": ")[-1].split()[0] for found in done.objections} & {"O1", "O2", "O8"}
+
+
+def test_a_result_with_a_violation_fails_and_names_the_command_that_replays_it():
+    good = kill9.Round(seed=7)
+    good.fell[kill9.Fell.IDLE] = 300
+    assert kill9.result_of([good], 300, 1.0).passed
+    bad = replace(good, objections=["P1 large 03-02 14:45:00 ledger {}, broker {'X': 1}"])
+    result = kill9.result_of([bad], 300, 1.0)
+    assert not result.passed
+    assert result.failures[0].endswith("ops verify kill9 --seed 7")
+    assert not kill9.result_of([good], 301, 1.0).passed
