@@ -1,7 +1,7 @@
 """What a person must look at now: raised alerts, and what other facts of the ledger say as plainly. Shell."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.words import Row, stamp
@@ -26,7 +26,7 @@ def _of_account(ledger: Ledger, session: date | None) -> list[Row]:
         for alert in ledger.alerts.values()
     ]
     if ledger.control is not ControlLevel.NORMAL:
-        level = f"{ledger.control.name}: {ledger.control_reason}"
+        level = f"{ledger.control.name}: {ledger.control_reason}{_progress(ledger)}"
         rows.append(_row(ledger, Severity.WARN, "control", ledger.account, level))
     rows += [
         _row(ledger, Severity.PAGE, "position_frozen", position.id, position.frozen)
@@ -44,10 +44,32 @@ def _of_account(ledger: Ledger, session: date | None) -> list[Row]:
         for symbol, found in ledger.breaks.items()
         if found.confirmed
     ]
+    rows += [
+        _row(ledger, Severity.WARN, "symbol_blocked", symbol, f"{_until(block.until)}: {block.reason}")
+        for symbol, block in ledger.blocked.items()
+        if block.until is None or session is None or block.until.date() >= session
+    ]
     if ledger.paused_session is not None and ledger.paused_session == session:
         paused = f"no entries in the session of {ledger.paused_session}: losses in a row"
         rows.append(_row(ledger, Severity.WARN, "entries_paused", ledger.account, paused))
     return rows
+
+
+def _until(until: datetime | None) -> str:
+    """Write until when a block stands."""
+    return f"no entry until {until:%Y-%m-%d %H:%M} UTC" if until else "no entry until it is unblocked"
+
+
+def _progress(ledger: Ledger) -> str:
+    """Tell how far a flatten is: what it has sold, what it still holds, the orders that work on it."""
+    if ledger.control is not ControlLevel.FLATTEN:
+        return ""
+    held = {position.id for position in ledger.open_positions if position.qty}
+    orders = [o for o in ledger.orders.values() if o.intent.key.startswith(f"{ledger.kill_id}+")]
+    begun = {order.intent.position_id for order in orders}
+    working = sum(order.is_live for order in orders)
+    flat = len(begun - held)
+    return f"; {flat} of {len(begun | held)} positions sold, {working} orders working ({ledger.kill_id})"
 
 
 def _row(ledger: Ledger, severity: Severity, code: str, key: str, detail: str) -> Row:

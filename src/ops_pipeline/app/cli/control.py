@@ -214,7 +214,7 @@ def _put(request: "Request", home: Path, run_id: str | None, *, yes: bool, as_js
             store.ledger(name).control > request.level for name in names
         )
         for line in preview(store, request):
-            shared.errors.print(line, markup=False, highlight=False)
+            shared.errors.print(line, markup=False, highlight=False, soft_wrap=True)
     if not yes:
         _confirm(request, lowers=lowers)
     answered = ask(run, request, home, say=lambda _: None)
@@ -230,6 +230,7 @@ def _put(request: "Request", home: Path, run_id: str | None, *, yes: bool, as_js
                 f"{row['account']}: {'' if row['done'] else 'refused, '}{row['text']}",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
     raise typer.Exit(shared.OK if answered.done else shared.BROKEN)
 
