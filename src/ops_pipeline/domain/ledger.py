@@ -202,6 +202,9 @@ def _apply(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:  # the fo
                 amount = body.amount
             if isinstance(body, e.ContractsAdjusted):
                 _once(ledger, body.activity_id)
+                if position.id in ledger.wishes:
+                    split = ledger.wishes[position.id].split(body.for_one)
+                    ledger.wishes[position.id] = split  # type: ignore[index] # see _put_order
             if isinstance(body, e.ContractsAdopted):
                 _once(ledger, body.activity_id)
                 amount = -position.cost

@@ -81,7 +81,7 @@ def _level(request: Request, account: AccountId, wiring: Wiring, now: datetime) 
 def change_level(
     wiring: Wiring, account: AccountId, level: ControlLevel, *, now: datetime, reason: str, actor: str
 ) -> None:
-    """Store a level where it differs, then cancel what it forbids."""
+    """Store a level where it differs, then cancel what it forbids and sell what it wants sold."""
     store = wiring.parts.store
     ledger = store.ledger(account)
     if level is ledger.control:
@@ -90,6 +90,8 @@ def change_level(
     store.commit(account, raised(ledger, level, reason=reason, actor=actor) or lower, at=now)
     if level >= ControlLevel.CANCEL_ENTRIES:
         wiring.pulse(now, account)
+    if level is ControlLevel.FLATTEN:
+        wiring.manage(now, account)
 
 
 def hold_brakes(
@@ -139,12 +141,13 @@ def _cancel(request: Request, account: AccountId, wiring: Wiring, now: datetime)
         cancel(order, desk=desk, now=now, reason=reason)
     wiring.pulse(now, account)
     after = wiring.parts.store.ledger(account).orders[order.id]
-    return Answer(account=account, done=True, text=f"{order.id} is {after.state}{_afterwards(after)}")
+    ended = after.state.is_terminal or after.state in (OrderState.CANCELING, OrderState.ABANDONING)
+    return Answer(account=account, done=ended, text=f"{order.id} is {after.state}{_afterwards(after)}")
 
 
 def _afterwards(order: Order) -> str:
     if order.state in (OrderState.UNKNOWN, OrderState.ABANDONING):
-        return ": nobody knows yet whether the broker has it; it is asked on"
+        return ": nobody knows yet whether the broker has it, it is asked on"
     return "" if order.intent.purpose.opens else "; an exit whose rule is still met is sent again"
 
 

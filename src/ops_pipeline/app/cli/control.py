@@ -219,7 +219,11 @@ def _put(request: "Request", home: Path, run_id: str | None, *, yes: bool, as_js
         _confirm(request, lowers=lowers)
     answered = ask(run, request, home, say=lambda _: None)
     if answered is None:
-        shared.errors.print("a process runs and did not take this up in 30 s: look at its output")
+        shared.errors.print(
+            "a process runs and did not take this up in 30 s: look at its output, or put a KILL file down "
+            "(docs/runbook.md)",
+            soft_wrap=True,
+        )
         raise typer.Exit(shared.MISSING)
     rows = [{"account": a.account, "done": a.done, "text": a.text} for a in answered.answers]
     if as_json:
