@@ -59,7 +59,7 @@ def test_a_run_faster_than_the_machine_does_everything_at_its_instant(tmp_path):
     fast, _ = assembled(tmp_path / "fast", clock)
     instants = driven(fast)
     with fast.store:
-        live._loop(fast, clock, Calm(), 1, lambda _: None, Calm())
+        live._loop(fast, clock, Calm(), 1, lambda _: None, between=(Calm(), Calm()))
         hashes = [fast.store.ledger(account).head for account in fast.wiring.accounts]
     cutoffs = [session.close_at - timedelta(minutes=minutes) for minutes in (75, 60, 10, 5)]
     assert set(cutoffs) <= set(instants)
@@ -89,6 +89,7 @@ class Quiet:
     def __init__(self) -> None:
         self.live_orders = ()
         self.open_positions = ("held",)
+        self.control = 0
 
     def last_job_runs(self):
         return {}

@@ -21,7 +21,7 @@ from ops_pipeline.domain.events import ControlChanged
 from ops_pipeline.domain.orders import Order, OrderState
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, format_usd
 from ops_pipeline.engine.wiring import Wiring
-from ops_pipeline.stages.execution.gateway import cancel, give_up
+from ops_pipeline.stages.execution.gateway import cancel, give_up, request_cancel
 from ops_pipeline.stages.execution.levels import lowering_objection, raised
 from ops_pipeline.stages.execution.rate_budget import Use
 from ops_pipeline.stages.position_manager.wishes import set_objection
@@ -135,6 +135,10 @@ def _cancel(request: Request, account: AccountId, wiring: Wiring, now: datetime)
         found = f"it {order.state}" if order else "no such order"
         return Answer(account=account, done=False, text=f"expected a live order, found {found}")
     reason = f"{request.actor}: {request.reason}"
+    if order.state is OrderState.QUARANTINED:
+        request_cancel(order, desk=desk)
+        text = f"{order.id}: the broker is asked; it stays QUARANTINED until a person has settled it"
+        return Answer(account=account, done=True, text=text)
     if not order.attempt or order.state is OrderState.RESEND_WAIT:
         give_up(order, desk=desk, now=now, reason=reason)
     else:

@@ -15,7 +15,15 @@ from ops_pipeline.domain.rules import EntryRules
 from ops_pipeline.domain.units import AccountId, Usd4
 from ops_pipeline.ports import BrokerUnavailable, MarketData
 from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
-from ops_pipeline.stages.execution.gateway import ACTIVITY_OVERLAP, Desk, cancel, observe, post, send
+from ops_pipeline.stages.execution.gateway import (
+    ACTIVITY_OVERLAP,
+    Desk,
+    cancel,
+    observe,
+    post,
+    request_cancel,
+    send,
+)
 
 # States in which the broker may hold something that the ledger has not booked yet.
 _IN_FLIGHT = (
@@ -104,10 +112,15 @@ def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts) -> datetime 
 def _cancel_forbidden(now: datetime, desk: Desk) -> None:
     """Cancel every entry that a kill level forbids, before any read that could fail."""
     ledger = desk.store.ledger(desk.account)
-    if ledger.control >= ControlLevel.CANCEL_ENTRIES:
-        for order in ledger.live_orders:
-            if order.state is OrderState.WORKING and order.intent.purpose.opens:
-                cancel(order, desk=desk, now=now, reason=f"control {ledger.control.name}")
+    if ledger.control < ControlLevel.CANCEL_ENTRIES:
+        return
+    for order in ledger.live_orders:
+        if not order.intent.purpose.opens:
+            continue
+        if order.state in (OrderState.WORKING, OrderState.ORPHAN):
+            cancel(order, desk=desk, now=now, reason=f"control {ledger.control.name}")
+        elif order.state is OrderState.QUARANTINED:
+            request_cancel(order, desk=desk)
 
 
 def _reconcile(now: datetime, ports: ExecutionPorts) -> int:
