@@ -14,7 +14,7 @@ import pytest
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app.cli.main import main
 from ops_pipeline.app.clock import elapsed_s, sleep
-from ops_pipeline.app.runs import find_run
+from ops_pipeline.app.runs import find_run, write_summary
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.events import ControlChanged
 from tests.architecture.source import REPOSITORY
@@ -112,7 +112,9 @@ def test_feature_18_levels_are_raised_and_lowered_beside_a_running_process(tmp_p
 @pytest.fixture
 def stopped(tmp_path):
     """A run with an open position whose process has ended."""
-    record = make_run(tmp_path).path / "run.json"
+    run = make_run(tmp_path)
+    write_summary(run, {})
+    record = run.path / "run.json"
     accounts = [
         {"id": "tiny", "number": "PA1", "equity_usd": 121_000},
         {"id": "large", "number": "PA2", "equity_usd": 1_000},
@@ -176,3 +178,11 @@ def test_explain_shows_what_a_person_asked_of_a_position(stopped):
     _, story, _ = call(stopped, "explain", held["position"])
     rows = [row for section in story["sections"] for row in section["rows"]]
     assert any(str(row.get("message", "")).endswith(": too much") for row in rows)
+
+
+def test_a_demo_that_still_runs_is_left_alone(stopped):
+    (find_run(stopped, None).path / "summary.json").unlink()
+    code, document, said = call(stopped, "pause", "--reason", "a test")
+    assert (code, document) == (2, None)
+    assert "expected an `ops run`, or a demo that has ended" in said
+    assert set(levels(stopped).values()) == {NORMAL}
