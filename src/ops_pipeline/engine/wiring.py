@@ -113,6 +113,8 @@ class Wiring:
                     f"account {profile.id}: expected broker number {profile.number}, was {broker.number}"
                 )
             if ledger.seq:
+                # Every lease at once: a process that was taken over from in one account is so in all.
+                self.parts.store.epoch(profile.id)
                 execution.recover(now, self._execution(profile.id))
                 continue
             opened = AccountOpened(
