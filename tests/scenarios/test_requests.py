@@ -1,13 +1,13 @@
 """What a person asks of a run is done by the real services, once, and stands in the ledger."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from ops_pipeline.app.settings import load_settings
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.controls import Act, PositionWished, Request, SymbolBlocked, kill_key
+from ops_pipeline.domain.controls import Act, PositionWished, Request, SymbolBlocked, Wish, kill_key
 from ops_pipeline.domain.ids import client_order_id, logical_account
 from ops_pipeline.domain.orders import OrderState, Purpose
 from ops_pipeline.domain.units import to_usd4
@@ -266,3 +266,26 @@ def test_a_request_that_is_served_again_after_a_crash_lowers_nothing_that_rose_m
     (answer,) = desk.ask(Act.LEVEL, level=ControlLevel.NORMAL)
     assert not answer.done
     assert desk.ledger.control is ControlLevel.HARD_STOP
+
+
+def test_a_split_moves_what_a_person_set_with_the_contracts():
+    wish = Wish(keep=2, stop=to_usd4("1.10"), target=to_usd4("1.50")).split(4)
+    assert wish == Wish(keep=8, stop=to_usd4("0.275"), target=to_usd4("0.375"))
+    assert Wish(stop=10_001, target=10_001).split(4) == Wish(stop=2_501, target=2_500)
+    assert Wish().split(4) == Wish()
+
+
+def test_a_stop_set_before_a_split_sells_nothing_at_the_new_price(tmp_path):
+    # Bought at 1.20 with a stop at 1.10; after 4:1 contracts of 0.30 stand, their stop is 0.275.
+    after = at(14, 30, day=date(2026, 3, 3))
+    made = market()
+    made.put_split("META", date(2026, 3, 3), new=4)
+    made.put_spot(at(14, 30), "500", ticker="META")
+    made.put_spot(after, "125", ticker="META")
+    made.put(after, "0.30", "0.30", occ="META260410C00125000")
+    desk = Desk(tmp_path, made=made)
+    desk.live(at(14, 41))
+    assert desk.ask(Act.SET, account="large", subject=POSITION, stop=to_usd4("1.10"))[0].done
+    desk.live(at(15, 0, day=date(2026, 3, 3)))
+    assert desk.position().contract.occ == "META260410C00125000"
+    assert (desk.position().qty, desk.ledger.wish_of(POSITION).stop) == (16, to_usd4("0.275"))

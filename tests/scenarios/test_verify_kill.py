@@ -108,3 +108,10 @@ def test_feature_18_a_switch_that_does_not_work_fails_the_drill(monkeypatch):
     assert failed == [
         (level.name, "a working entry is cancelled") for level in LEVELS if level > ControlLevel.REDUCE_ONLY
     ]
+
+
+def test_an_entry_that_contradicts_what_was_sent_is_taken_from_the_broker_too():
+    calm = watch_calm(SETTINGS, "contradicted_order")
+    quarantined = calm.points.index("after commit ControlChanged") + 1
+    assert objections(calm, quarantined, ControlLevel.REDUCE_ONLY) == ()
+    assert objections(calm, quarantined, ControlLevel.FLATTEN) == ()

@@ -1,7 +1,7 @@
 """What a person must look at now: raised alerts, and what other facts of the ledger say as plainly. Shell."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.words import Row, stamp
@@ -28,7 +28,7 @@ def _of_account(ledger: Ledger, session: date | None) -> list[Row]:
         for alert in ledger.alerts.values()
     ]
     if ledger.control is not ControlLevel.NORMAL:
-        level = f"{ledger.control.name}: {ledger.control_reason}"
+        level = f"{ledger.control.name}: {ledger.control_reason}{_progress(ledger)}"
         rows.append(_row(ledger, Severity.WARN, "control", ledger.account, level))
     rows += [
         _row(ledger, Severity.PAGE, "position_frozen", position.id, position.frozen)
@@ -45,6 +45,11 @@ def _of_account(ledger: Ledger, session: date | None) -> list[Row]:
     rows += [
         _row(ledger, Severity.WARN, "resolved", symbol, f"{qty:+d} booked by a person, no activity told it")
         for symbol, qty in ledger.resolved.items()
+    ]
+    rows += [
+        _row(ledger, Severity.WARN, "symbol_blocked", symbol, f"{_until(block.until)}: {block.reason}")
+        for symbol, block in ledger.blocked.items()
+        if block.until is None or session is None or block.until.date() >= session
     ]
     if ledger.paused_session is not None and ledger.paused_session == session:
         paused = f"no entries in the session of {ledger.paused_session}: losses in a row"
@@ -66,6 +71,23 @@ def _external(ledger: Ledger, symbol: str, qty: int) -> Row:
     severity = Severity.PAGE if qty < 0 or contract is None else Severity.WARN
     unit = "shares" if contract is None else "contracts"
     return _row(ledger, severity, "external", symbol, f"{qty} {unit} held, not managed")
+
+
+def _until(until: datetime | None) -> str:
+    """Write until when a block stands."""
+    return f"no entry until {until:%Y-%m-%d %H:%M} UTC" if until else "no entry until it is unblocked"
+
+
+def _progress(ledger: Ledger) -> str:
+    """Tell how far a flatten is: what it has sold, what it still holds, the orders that work on it."""
+    if ledger.control is not ControlLevel.FLATTEN:
+        return ""
+    held = {position.id for position in ledger.open_positions if position.qty}
+    orders = [o for o in ledger.orders.values() if o.intent.key.startswith(f"{ledger.kill_id}+")]
+    begun = {order.intent.position_id for order in orders}
+    working = sum(order.is_live for order in orders)
+    flat = len(begun - held)
+    return f"; {flat} of {len(begun | held)} positions sold, {working} orders working ({ledger.kill_id})"
 
 
 def _row(ledger: Ledger, severity: Severity, code: str, key: str, detail: str) -> Row:

@@ -11,9 +11,9 @@ from ops_pipeline.app.brake import EmergencyBrake
 from ops_pipeline.app.clock import elapsed_s, sleep
 from ops_pipeline.app.mailbox import Mailbox
 from ops_pipeline.app.reopen import reopen
-from ops_pipeline.app.runs import Run
+from ops_pipeline.app.runs import Run, read_summary
 from ops_pipeline.domain.controls import Answered, Request
-from ops_pipeline.domain.errors import LeaseHeldError
+from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError
 
 # A running process looks at least twice a second, after whatever it is busy with.
 _WAIT_S = 30.0
@@ -23,8 +23,11 @@ _LOOK_S = 0.1
 def ask(run: Run, request: Request, home: Path, *, say: Callable[[str], None]) -> Answered | None:
     """Give what became of the request; None: a process runs and did not take it up in 30 s.
 
-    A request to raise a level then stays where it is; any other is taken back.
+    A request to raise a level then stays where it is; any other is taken back. A demo or replay that has
+    not ended raises ConfigurationError: it looks at no request, and a second writer would end it.
     """
+    if run.kind != "run" and read_summary(run) is None:
+        raise ConfigurationError(f"{run.id}: expected an `ops run`, or a {run.kind} that has ended")
     mailbox = Mailbox(run)
     mailbox.post(request)
     until = elapsed_s() + _WAIT_S

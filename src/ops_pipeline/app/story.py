@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ops_pipeline.app import story_entry, story_life
 from ops_pipeline.app.words import Row, dollars
-from ops_pipeline.domain.events import Event
+from ops_pipeline.domain.events import Event, OrderSending
 from ops_pipeline.domain.features import FeatureRow
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.positions import Position
@@ -84,10 +84,28 @@ def tell_position(life: Life, entry: Entry | None) -> list[Section]:
 
 
 def tell_order(order: Order, events: Sequence[Event]) -> list[Section]:
-    """Tell what happened to one order, event by event."""
-    return [
+    """Tell what happened to one order, event by event, and what the last checks of each send saw."""
+    sections = [
         Section("Order", [story_life.order_row(order)]),
         Section("What happened to it", story_life.event_rows(events)),
+        Section("Last checks before each send", [row for event in events for row in _check_rows(event)]),
+    ]
+    return _filled(sections)
+
+
+def _check_rows(event: Event) -> list[Row]:
+    body = event.body
+    if not isinstance(body, OrderSending):
+        return []
+    return [
+        {
+            "attempt": body.attempt,
+            "check": c.name,
+            "observed": c.observed,
+            "limit": c.limit,
+            "passed": c.passed,
+        }
+        for c in body.checks
     ]
 
 

@@ -60,6 +60,14 @@ class Wish(NamedTuple):
             target=_tighter(min, self.target, more.target),
         )
 
+    def split(self, for_one: int) -> "Wish":
+        """Say the same of contracts of which each became `for_one`, at a part of the price."""
+        return Wish(
+            keep=None if self.keep is None else self.keep * for_one,
+            stop=None if self.stop is None else -(-self.stop // for_one),
+            target=None if self.target is None else self.target // for_one,
+        )
+
 
 NO_WISH = Wish()
 

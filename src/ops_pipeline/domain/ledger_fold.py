@@ -64,6 +64,8 @@ def apply_standing(ledger: Ledger, events: Iterable[e.Event]) -> Ledger:
                 ledger = replace(ledger, read_through=body.through)
         elif isinstance(body, e.AccountOpened):
             ledger = replace(ledger, opened_at=event.at, read_through=event.at)
+        elif isinstance(body, e.ContractsAdjusted):
+            _split_wish(ledger, body)
         elif isinstance(body, e.ControlChanged):
             ledger = _controlled(ledger, body, event)
         elif isinstance(body, AlertRaised | AlertCleared | PersonsEvent):
@@ -101,6 +103,8 @@ def _apply(ledger: Ledger, event: e.Event) -> Ledger:  # the fold mutates its ow
             position = _changed_position(_position(ledger, body.position_id), body, at)
             if isinstance(body, (e.ContractsRemoved, e.ContractsAdjusted, e.ContractsAdopted)):
                 _once(ledger, body.activity_id, event)
+            if isinstance(body, e.ContractsAdjusted):
+                _split_wish(ledger, body)
             return _moved(_put_position(ledger, position), _credit(body, position))
         case e.RollAdvanced() | e.RollRefused():
             return _roll(ledger, body, at)
@@ -110,6 +114,12 @@ def _apply(ledger: Ledger, event: e.Event) -> Ledger:  # the fold mutates its ow
             return (
                 _beside(ledger, body, event) if isinstance(body, b.Beside) else _account(ledger, body, event)
             )
+
+
+def _split_wish(ledger: Ledger, body: e.ContractsAdjusted) -> None:
+    wish = ledger.wishes.get(body.position_id)
+    if wish is not None:
+        ledger.wishes[body.position_id] = wish.split(body.for_one)  # type: ignore[index] # see _put_order
 
 
 def _credit(body: e.EventBody, position: Position) -> Usd4:

@@ -21,7 +21,7 @@ from ops_pipeline.domain.events import ControlChanged
 from ops_pipeline.domain.orders import Order, OrderState
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, format_usd
 from ops_pipeline.engine.wiring import Wiring
-from ops_pipeline.stages.execution.gateway import cancel, give_up
+from ops_pipeline.stages.execution.gateway import cancel, give_up, request_cancel
 from ops_pipeline.stages.execution.levels import lowering_objection, raised
 from ops_pipeline.stages.execution.rate_budget import Use
 from ops_pipeline.stages.position_manager.wishes import set_objection
@@ -81,7 +81,7 @@ def _level(request: Request, account: AccountId, wiring: Wiring, now: datetime) 
 def change_level(
     wiring: Wiring, account: AccountId, level: ControlLevel, *, now: datetime, reason: str, actor: str
 ) -> None:
-    """Store a level where it differs, then cancel what it forbids."""
+    """Store a level where it differs, then cancel what it forbids and sell what it wants sold."""
     store = wiring.parts.store
     ledger = store.ledger(account)
     if level is ledger.control:
@@ -90,6 +90,8 @@ def change_level(
     store.commit(account, raised(ledger, level, reason=reason, actor=actor) or lower, at=now)
     if level >= ControlLevel.CANCEL_ENTRIES:
         wiring.pulse(now, account)
+    if level is ControlLevel.FLATTEN:
+        wiring.manage(now, account)
 
 
 def hold_brakes(
@@ -133,18 +135,23 @@ def _cancel(request: Request, account: AccountId, wiring: Wiring, now: datetime)
         found = f"it {order.state}" if order else "no such order"
         return Answer(account=account, done=False, text=f"expected a live order, found {found}")
     reason = f"{request.actor}: {request.reason}"
+    if order.state is OrderState.QUARANTINED:
+        request_cancel(order, desk=desk)
+        text = f"{order.id}: the broker is asked; it stays QUARANTINED until a person has settled it"
+        return Answer(account=account, done=True, text=text)
     if not order.attempt or order.state is OrderState.RESEND_WAIT:
         give_up(order, desk=desk, now=now, reason=reason)
     else:
         cancel(order, desk=desk, now=now, reason=reason)
     wiring.pulse(now, account)
     after = wiring.parts.store.ledger(account).orders[order.id]
-    return Answer(account=account, done=True, text=f"{order.id} is {after.state}{_afterwards(after)}")
+    ended = after.state.is_terminal or after.state in (OrderState.CANCELING, OrderState.ABANDONING)
+    return Answer(account=account, done=ended, text=f"{order.id} is {after.state}{_afterwards(after)}")
 
 
 def _afterwards(order: Order) -> str:
     if order.state in (OrderState.UNKNOWN, OrderState.ABANDONING):
-        return ": nobody knows yet whether the broker has it; it is asked on"
+        return ": nobody knows yet whether the broker has it, it is asked on"
     return "" if order.intent.purpose.opens else "; an exit whose rule is still met is sent again"
 
 

@@ -124,6 +124,8 @@ class Wiring:
                     tier=tier_of(self.parts.book, broker.equity),
                 )
                 self.parts.store.commit(profile.id, [opened], at=now)
+            # Every lease at once: a process that was taken over from in one account is so in all.
+            self.parts.store.epoch(profile.id)
             execution.recover(now, self._execution(profile.id))
 
     def machinery(self) -> Machinery:

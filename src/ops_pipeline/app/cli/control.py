@@ -214,12 +214,16 @@ def _put(request: "Request", home: Path, run_id: str | None, *, yes: bool, as_js
             store.ledger(name).control > request.level for name in names
         )
         for line in preview(store, request):
-            shared.errors.print(line, markup=False, highlight=False)
+            shared.errors.print(line, markup=False, highlight=False, soft_wrap=True)
     if not yes:
         _confirm(request, lowers=lowers)
     answered = ask(run, request, home, say=lambda _: None)
     if answered is None:
-        shared.errors.print("a process runs and did not take this up in 30 s: look at its output")
+        shared.errors.print(
+            "a process runs and did not take this up in 30 s: look at its output, or put a KILL file down "
+            "(docs/runbook.md)",
+            soft_wrap=True,
+        )
         raise typer.Exit(shared.MISSING)
     rows = [{"account": a.account, "done": a.done, "text": a.text} for a in answered.answers]
     if as_json:
@@ -230,6 +234,7 @@ def _put(request: "Request", home: Path, run_id: str | None, *, yes: bool, as_js
                 f"{row['account']}: {'' if row['done'] else 'refused, '}{row['text']}",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
     raise typer.Exit(shared.OK if answered.done else shared.BROKEN)
 

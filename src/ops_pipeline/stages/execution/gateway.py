@@ -116,6 +116,11 @@ def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
         desk.store.commit(desk.account, [settled], at=now)
     elif order.state is not OrderState.CANCELING:
         return
+    request_cancel(order, desk=desk)
+
+
+def request_cancel(order: Order, *, desk: Desk) -> None:
+    """Ask the broker alone: the order's state stays what it is, as it must where a person is to settle it."""
     if order.broker_order_id is not None:
         with suppress(BrokerUnavailable):
             desk.broker.cancel(order.broker_order_id)

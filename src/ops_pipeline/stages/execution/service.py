@@ -26,6 +26,7 @@ from ops_pipeline.stages.execution.gateway import (
     observe,
     post,
     refuse_doubtful,
+    request_cancel,
     send,
 )
 
@@ -141,10 +142,15 @@ def _resend_exits(now: datetime, desk: Desk) -> int:
 def _cancel_forbidden(now: datetime, desk: Desk) -> None:
     """Cancel every entry that a kill level forbids, before any read that could fail."""
     ledger = desk.store.ledger(desk.account)
-    if ledger.control >= ControlLevel.CANCEL_ENTRIES:
-        for order in ledger.live_orders:
-            if order.state is OrderState.WORKING and order.intent.purpose.opens:
-                cancel(order, desk=desk, now=now, reason=f"control {ledger.control.name}")
+    if ledger.control < ControlLevel.CANCEL_ENTRIES:
+        return
+    for order in ledger.live_orders:
+        if not order.intent.purpose.opens:
+            continue
+        if order.state in (OrderState.WORKING, OrderState.ORPHAN):
+            cancel(order, desk=desk, now=now, reason=f"control {ledger.control.name}")
+        elif order.state is OrderState.QUARANTINED:
+            request_cancel(order, desk=desk)
 
 
 def _reconcile(now: datetime, ports: ExecutionPorts) -> int:
