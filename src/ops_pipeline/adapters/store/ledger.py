@@ -10,7 +10,7 @@ from ops_pipeline.adapters.store import schema as s
 from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.adapters.store.lease import Leases
-from ops_pipeline.adapters.store.projections import changes_of, position_of, write_changes
+from ops_pipeline.adapters.store.projections import changes_of, position_of, reopened_by, write_changes
 from ops_pipeline.adapters.store.rows import TRADE, instant, micros
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import LedgerError
@@ -83,7 +83,7 @@ class LedgerSlice:
                 after = self._folded_on(before, events)
                 self._writers().check(account)
                 database.insert(s.EVENT, [_row(*pair, after) for pair in zip(events, texts, strict=True)])
-                write_changes(database, changes_of(after, events))
+                write_changes(database, changes_of(after, events), reopened_by(before, after, events))
         except database.integrity_error as error:
             raise LedgerError(f"account {account}: the database refused the events: {error}") from error
         self._folds[account] = (database.freshness(), after)

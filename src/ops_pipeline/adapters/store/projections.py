@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete
 
 from ops_pipeline.adapters.store import rows as r
 from ops_pipeline.adapters.store import schema as s
@@ -20,6 +20,8 @@ Changes = dict[str, list[Row]]
 _Told = e.CashMoved | e.ContractsRemoved | ExternalMoved | FillBusted
 
 _ONLY_ADDED = (s.FILLS.name, s.ACTIVITIES.name)
+_REOPENS = (e.FillBooked, FillBusted)
+_NO_TRADE = delete(s.TRADES).where(s.TRADES.c.position_id == bindparam("of_position"))
 _DELETES = {table.name: delete(table) for table in s.PROJECTIONS}
 
 
@@ -71,7 +73,7 @@ def _orders_in(bodies: Sequence[e.EventBody]) -> Iterator[ClientOrderId]:
     for body in bodies:
         if isinstance(body, e.OrderIntended):
             yield body.intent.client_order_id
-        elif isinstance(body, e.FillBooked):
+        elif isinstance(body, (e.FillBooked, FillBusted)):
             yield body.fill.client_order_id
         elif hasattr(body, "client_order_id"):
             yield body.client_order_id
@@ -89,8 +91,17 @@ def _activities_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, _Told]]
             yield event, event.body
 
 
-def write_changes(database: Database, changes: Changes) -> None:
+def reopened_by(before: Ledger, after: Ledger, events: Sequence[e.Event]) -> list[PositionId]:
+    """Give the positions that a late fill or a bust brought back: their trade is none any more."""
+    told = dict.fromkeys(_positions_in([v.body for v in events if isinstance(v.body, _REOPENS)]))
+    known = [key for key in told if key in before.positions]
+    return [key for key in known if not before.positions[key].is_open and after.positions[key].is_open]
+
+
+def write_changes(database: Database, changes: Changes, reopened: Sequence[PositionId] = ()) -> None:
     """Write projection rows, parents first; fills and activities are only ever added."""
+    for position_id in reopened:
+        database.write(_NO_TRADE, of_position=position_id)
     for table in s.PROJECTIONS:
         on_conflict = "error" if table.name in _ONLY_ADDED else "update"
         database.insert(table, changes[table.name], on_conflict=on_conflict)
