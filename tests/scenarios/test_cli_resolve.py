@@ -1,6 +1,7 @@
 """The commands that end what waits for a person: shown first, asked, audited, never twice."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.store.store import read_store
+from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.app import compose
 from ops_pipeline.app.cli.main import app
 from ops_pipeline.app.reopen import saved_book
@@ -17,10 +19,10 @@ from ops_pipeline.domain.breaks import OperatorActed
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.orders import Fill
-from ops_pipeline.domain.records import JobRun
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.adoption import Holding, adopt
 from tests.builders_demo import CONFIG
+from tests.builders_run import job_run
 
 LARGE = AccountId("large")
 
@@ -48,24 +50,10 @@ def home(tmp_path):
     with assembly.store:
         clock.move_to(now)
         symbols = _held_and_bought(assembly, now)
-        assembly.store.add_job_runs([_job_run(now + timedelta(minutes=1), session.date)])
+        assembly.store.add_job_runs(
+            [replace(job_run("position_manager", LARGE), at=now + timedelta(minutes=1))]
+        )
     return tmp_path, *symbols
-
-
-def _job_run(now, session):
-    return JobRun(
-        job="position_manager",
-        account=LARGE,
-        at=now,
-        session=session,
-        runs=1,
-        read=0,
-        decided=0,
-        refused=0,
-        sent=0,
-        failed=0,
-        detail="",
-    )
 
 
 def _held_and_bought(assembly, now):
@@ -141,10 +129,11 @@ def test_contracts_bought_by_hand_become_a_position_and_are_handed_back(home, op
     assert ledger.external == before.external
     assert ledger.positions[position.id].close_reason == "released"
     assert (ledger.realised, len(acts)) == (before.realised, 2)
-    assert "every chain" in ops("db", "verify").replace("--home", "")
+    with read_store(find_run(home[0], None).database) as store:
+        assert verify(store.database) == []
 
 
-def test_nothing_happens_without_a_yes(home, ops):
+def test_nothing_happens_without_a_yes(home):
     _, _, bought = home
     before, _ = told(home)
     out = CliRunner().invoke(app, ["adopt", bought, "--home", str(home[0])], input="n\n")

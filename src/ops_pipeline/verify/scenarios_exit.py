@@ -183,7 +183,7 @@ def _has_traded(lab: Lab) -> bool:
 
 
 def foreign_purchase() -> Plan:
-    """Let a person buy something: confirmed as a difference, reduce-only, never sold by us."""
+    """Let a person buy something: held beside our positions, explained, never sold by us."""
 
     def buy(lab: Lab) -> None:
         lab.oracles[LARGE.id].trade_by_hand(Occ(NEAR), 2, to_usd4("1.00"))
@@ -192,11 +192,11 @@ def foreign_purchase() -> Plan:
     made.put(at(14, 30), "1.00", "1.05", occ=NEAR)
 
     def complaints(lab: Lab) -> list[str]:
-        held = lab.oracles[LARGE.id].book.holdings
-        left = {name: row.qty for name, row in held.items()}
-        found = [] if left == {NEAR: 2} else [f"expected the person's 2, was {left}"]
-        if lab.ledger(LARGE.id).control is not ControlLevel.REDUCE_ONLY:
-            found.append(f"expected REDUCE_ONLY, was {lab.ledger(LARGE.id).control.name}")
+        ledger = lab.ledger(LARGE.id)
+        beside = {name: row.qty for name, row in ledger.external.items()}
+        found = [] if beside == {NEAR: 2} else [f"expected the person's 2, was {beside}"]
+        if ledger.breaks or ledger.control is not ControlLevel.NORMAL:
+            found.append(f"expected no difference, was {dict(ledger.breaks)}, {ledger.control.name}")
         return found
 
     return Plan(
@@ -204,7 +204,6 @@ def foreign_purchase() -> Plan:
         acts=[holding(), Act(at=at(14, 40, 50), do=buy, done=_has_traded)],
         end=at(14, 45),
         complaints=complaints,
-        tolerated=frozenset({"P1"}),
     )
 
 
