@@ -289,3 +289,14 @@ def test_a_cause_that_is_known_neither_freezes_nor_reduces():
     assert (ledger.positions["P1"].frozen, ledger.control) == ("", ControlLevel.NORMAL)
     # Nothing is learnt by looking again.
     assert found_at(ledger, 30, (4, 0), Cause.EXPIRY).seq == ledger.seq
+
+
+def test_a_batch_that_comes_backwards_is_booked_the_same():
+    batch = [
+        activity(ActivityKind.FILL, 4, "-400", cid=CID, number="A1"),
+        activity(ActivityKind.FILL, -3, "300", number="A2"),
+    ]
+    ledger = in_state(OrderState.UNKNOWN)
+    there, back = (told(ledger, *bookings(ledger, rows)) for rows in (batch, batch[::-1]))
+    assert there.held() == back.held() == {META_CALL: 1}
+    assert there.cash == back.cash

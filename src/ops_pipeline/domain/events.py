@@ -8,16 +8,7 @@ from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
-from ops_pipeline.domain.breaks import (
-    ActivitiesRead,
-    BreakFound,
-    BreakSettled,
-    ExternalAdopted,
-    ExternalMoved,
-    FillBusted,
-    OperatorActed,
-    PositionReleased,
-)
+from ops_pipeline.domain.breaks import BreakEvent, ExternalMoved, OperatorActed
 from ops_pipeline.domain.codec import build, encode
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.orders import BrokerStatus, Fill, OrderIntent
@@ -291,8 +282,6 @@ EventBody = (
     | TierDrifted
     | ControlChanged
     | EntriesPaused
-    | BreakFound
-    | BreakSettled
     | OrderIntended
     | OrderSending
     | OrderAnswered
@@ -314,12 +303,7 @@ EventBody = (
     | RollRefused
     | AlertRaised
     | AlertCleared
-    | ExternalMoved
-    | ExternalAdopted
-    | PositionReleased
-    | FillBusted
-    | ActivitiesRead
-    | OperatorActed
+    | BreakEvent
 )
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(EventBody)}
