@@ -12,8 +12,8 @@ from ops_pipeline.verify.goals import Bench
 BENCH = Bench(book=load_settings())
 
 
-def objections(size=60):
-    return [found for seed in range(1, size + 1) for found in recon.run_seed(BENCH.book, seed).objections]
+def is_found_out(seeds=60):
+    return any(recon.run_seed(BENCH.book, seed).objections for seed in range(1, seeds + 1))
 
 
 def test_g18_differences_of_every_cause_settle_in_two_cycles_without_an_order():
@@ -77,4 +77,4 @@ def every_cause_is_unknown(monkeypatch):
 )
 def test_g18_a_reconciliation_that_was_broken_on_purpose_is_found_out(monkeypatch, mutant):
     mutant(monkeypatch)
-    assert objections()
+    assert is_found_out()

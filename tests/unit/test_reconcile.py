@@ -13,6 +13,7 @@ from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.units import to_usd4
 from ops_pipeline.stages.execution import reconcile
 from ops_pipeline.stages.execution.booking import bookings
+from ops_pipeline.stages.execution.resolutions import By, Objection, resolve_break, resolve_order
 from tests.builders_ledger import META_CALL, TINY, account_opened, entry, minute
 from tests.unit.test_lifecycle import CID, RULES, in_state, told
 
@@ -211,3 +212,91 @@ def test_a_restart_makes_what_was_being_sent_unknown():
     after = told(ledger, *reconcile.recovered(ledger))
     assert after.orders[CID].state is OrderState.UNKNOWN
     assert reconcile.recovered(after) == []
+
+
+def quarantined():
+    return in_state(OrderState.QUARANTINED)
+
+
+BY = By(actor="sam", reason="asked the desk", now=minute(30))
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (BrokerStatus.FILLED, OrderState.FILLED),
+        (BrokerStatus.CANCELED, OrderState.CANCELED),
+        (BrokerStatus.EXPIRED, OrderState.EXPIRED),
+        (BrokerStatus.REJECTED, OrderState.REJECTED),
+        (None, OrderState.NOT_PLACED),
+    ],
+)
+def test_a_person_ends_a_quarantined_order_as_what_the_broker_says_of_it(status, state):
+    ledger = quarantined()
+    order = ledger.orders[CID]
+    there = shown(order, status=status) if status else None
+    proposal = resolve_order(order, there, Cause.BUST, by=BY)
+    after = told(ledger, *proposal.bodies)
+    assert (after.orders[CID].state, after.orders[CID].detail) == (state, "bust: asked the desk")
+    assert [type(body).__name__ for body in proposal.bodies] == ["OperatorActed", "OrderSettled"]
+
+
+def test_an_order_that_still_works_at_the_broker_is_not_ended():
+    order = quarantined().orders[CID]
+    refused = resolve_order(order, shown(order), Cause.UNKNOWN, by=BY)
+    assert isinstance(refused, Objection)
+    assert "cancel it first" in refused.why
+    working = in_state(OrderState.WORKING).orders[CID]
+    assert isinstance(resolve_order(working, None, Cause.UNKNOWN, by=BY), Objection)
+
+
+def test_an_activity_that_a_person_told_before_moves_cash_only():
+    ledger = found_at(found_at(HELD, 0, (4, 1)), 15, (4, 1))
+    resolved = resolve_break(ledger, META_CALL, Cause.MANUAL_TRADE, amount=0, by=BY)
+    after = told(ledger, *resolved.bodies)
+    assert (after.held(), dict(after.breaks), after.positions["P1"].frozen) == ({META_CALL: 1}, {}, "")
+    bodies = bookings(after, [activity(ActivityKind.FILL, -3, "300")])
+    late = told(after, *bodies)
+    assert (late.held(), dict(late.resolved)) == ({META_CALL: 1}, {})
+    assert late.cash == after.cash + to_usd4("300")
+
+
+def test_what_is_sold_by_hand_is_first_what_was_bought_by_hand():
+    bought = told(HELD, *bookings(HELD, [activity(ActivityKind.FILL, 2, "-200", number="A1")]))
+    sold = told(bought, *bookings(bought, [activity(ActivityKind.FILL, -3, "450", number="A2")]))
+    assert (sold.positions["P1"].qty, dict(sold.external)) == (3, {})
+    # Two were theirs: bought for 200, sold for 300; one was ours and brought 150.
+    assert sold.other_cash == to_usd4("100")
+    assert sold.positions["P1"].proceeds == to_usd4("150")
+
+
+def test_a_fill_of_an_order_with_our_mark_that_nobody_knows_reduces():
+    lost = activity(ActivityKind.FILL, 2, "-200", cid="op1dead-e-abc-1")
+    after = told(HELD, *bookings(HELD, [lost]))
+    assert (after.held(), after.control) == ({META_CALL: 6}, ControlLevel.REDUCE_ONLY)
+    assert after.external[META_CALL].qty == 2
+
+
+def test_an_order_that_shows_more_filled_than_ordered_is_quarantined():
+    ledger = in_state(OrderState.WORKING)
+    bodies = reconcile.observations(ledger, [shown(ledger.orders[CID], cum=5)])
+    assert told(ledger, *bodies).orders[CID].state is OrderState.QUARANTINED
+
+
+def test_a_cause_that_is_known_neither_freezes_nor_reduces():
+    ledger = found_at(found_at(HELD, 0, (4, 0), Cause.EXPIRY), 15, (4, 0), Cause.EXPIRY)
+    assert ledger.breaks[META_CALL].confirmed
+    assert (ledger.positions["P1"].frozen, ledger.control) == ("", ControlLevel.NORMAL)
+    # Nothing is learnt by looking again.
+    assert found_at(ledger, 30, (4, 0), Cause.EXPIRY).seq == ledger.seq
+
+
+def test_a_batch_that_comes_backwards_is_booked_the_same():
+    batch = [
+        activity(ActivityKind.FILL, 4, "-400", cid=CID, number="A1"),
+        activity(ActivityKind.FILL, -3, "300", number="A2"),
+    ]
+    ledger = in_state(OrderState.UNKNOWN)
+    there, back = (told(ledger, *bookings(ledger, rows)) for rows in (batch, batch[::-1]))
+    assert there.held() == back.held() == {META_CALL: 1}
+    assert there.cash == back.cash

@@ -50,7 +50,7 @@ class Life:
     marks: Sequence[PositionMark]
     rolls: Sequence[Roll]
     roll_events: Sequence[Event]
-    symbol_events: Sequence[Event]
+    symbol_events: Sequence[Event] = ()
     linked: Sequence[Position]
 
 

@@ -17,7 +17,7 @@ from ops_pipeline.domain.breaks import (
 )
 from ops_pipeline.domain.codec import encode
 from ops_pipeline.domain.controls import PositionWished
-from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.orders import Fill, Order
 from ops_pipeline.domain.position_fold import trade_of
 from ops_pipeline.domain.positions import ExitDecision, Position
 from ops_pipeline.domain.records import PositionMark
@@ -93,75 +93,42 @@ def fill_rows(events: Iterable[e.Event]) -> list[Row]:
     """Give the executions, and contracts that came or left without one."""
     rows: list[Row] = []
     for event in events:
-        match event.body:
-            case e.FillBooked(fill=fill):
-                rows.append(
-                    {
-                        "at": stamp(fill.at),
-                        "side": "buy" if fill.qty > 0 else "sell",
-                        "qty": abs(fill.qty),
-                        "price": dollars(fill.price),
-                        "fees": dollars(fill.fees),
-                        "order": fill.client_order_id,
-                    }
-                )
-            case e.ContractsRemoved() as left:
-                rows.append(
-                    {
-                        "at": stamp(event.at),
-                        "side": left.cause.value,
-                        "qty": left.qty,
-                        "amount": dollars(left.amount),
-                    }
-                )
-            case e.ContractsAdjusted() as changed:
-                rows.append(
-                    {
-                        "at": stamp(event.at),
-                        "side": f"split {changed.shares_new}:{changed.shares_old}",
-                        "qty": changed.for_one,
-                        "contract": changed.contract.occ,
-                    }
-                )
-            case FillBusted(fill=fill):
-                rows.append(
-                    {
-                        "at": stamp(event.at),
-                        "side": "busted",
-                        "qty": abs(fill.qty),
-                        "price": dollars(fill.price),
-                        "fees": dollars(-fill.fees),
-                        "order": fill.client_order_id,
-                    }
-                )
-            case ExternalAdopted() as taken:
-                rows.append(
-                    {
-                        "at": stamp(event.at),
-                        "side": "adopted",
-                        "qty": taken.qty,
-                        "amount": dollars(-taken.cost),
-                    }
-                )
-            case PositionReleased() as left:
-                rows.append(
-                    {
-                        "at": stamp(event.at),
-                        "side": "released",
-                        "qty": left.qty,
-                        "amount": dollars(left.basis),
-                    }
-                )
-            case e.ContractsAdopted() as held:
-                rows.append(
-                    {
-                        "at": stamp(event.at),
-                        "side": "held before",
-                        "qty": held.qty,
-                        "price": dollars(held.price),
-                    }
-                )
+        moved = _movement(event.body)
+        if moved is not None:
+            at = event.body.fill.at if isinstance(event.body, e.FillBooked) else event.at
+            rows.append({"at": stamp(at), **moved})
     return rows
+
+
+def _movement(body: e.EventBody) -> Row | None:
+    match body:
+        case e.FillBooked(fill=fill):
+            return _fill("buy" if fill.qty > 0 else "sell", fill, fees=fill.fees)
+        case FillBusted(fill=fill):
+            return _fill("busted", fill, fees=-fill.fees)
+        case e.ContractsRemoved() as left:
+            return {"side": left.cause.value, "qty": left.qty, "amount": dollars(left.amount)}
+        case e.ContractsAdjusted() as changed:
+            side = f"split {changed.shares_new}:{changed.shares_old}"
+            return {"side": side, "qty": changed.for_one, "contract": changed.contract.occ}
+        case e.ContractsAdopted() as held:
+            return {"side": "held before", "qty": held.qty, "price": dollars(held.price)}
+        case ExternalAdopted() as taken:
+            return {"side": "adopted", "qty": taken.qty, "amount": dollars(-taken.cost)}
+        case PositionReleased() as released:
+            return {"side": "released", "qty": released.qty, "amount": dollars(released.basis)}
+        case _:
+            return None
+
+
+def _fill(side: str, fill: Fill, *, fees: Usd4) -> Row:
+    return {
+        "side": side,
+        "qty": abs(fill.qty),
+        "price": dollars(fill.price),
+        "fees": dollars(fees),
+        "order": fill.client_order_id,
+    }
 
 
 def difference_rows(events: Iterable[e.Event]) -> list[Row]:

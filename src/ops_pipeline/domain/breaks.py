@@ -131,6 +131,7 @@ class OperatorActed:
 
 # What moves nothing of our own positions' making.
 Beside = ExternalMoved | ExternalAdopted | PositionReleased | OperatorActed | ActivitiesRead
+BreakEvent = BreakFound | BreakSettled | FillBusted | Beside
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,7 @@ from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
-from ops_pipeline.domain.breaks import (
-    ActivitiesRead,
-    BreakFound,
-    BreakSettled,
-    ExternalAdopted,
-    ExternalMoved,
-    FillBusted,
-    OperatorActed,
-    PositionReleased,
-)
+from ops_pipeline.domain.breaks import BreakEvent, ExternalMoved, OperatorActed
 from ops_pipeline.domain.codec import MISFITS, build, encode
 from ops_pipeline.domain.controls import PersonsEvent
 from ops_pipeline.domain.instruments import OptionContract
@@ -294,8 +285,6 @@ EventBody = (
     | TierDrifted
     | ControlChanged
     | EntriesPaused
-    | BreakFound
-    | BreakSettled
     | OrderIntended
     | OrderSending
     | OrderAnswered
@@ -318,12 +307,7 @@ EventBody = (
     | AlertRaised
     | AlertCleared
     | PersonsEvent
-    | ExternalMoved
-    | ExternalAdopted
-    | PositionReleased
-    | FillBusted
-    | ActivitiesRead
-    | OperatorActed
+    | BreakEvent
 )
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(EventBody)}

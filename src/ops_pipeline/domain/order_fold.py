@@ -125,7 +125,9 @@ def settle(order: Order, body: e.OrderSettled, at: datetime) -> Order:
     target = OrderState(body.state)
     if order.state not in _SETTLES.get(target, frozenset()):
         raise LedgerError(f"order {order.id}: no edge {order.state} -> {target}")
-    return changed(order, state=target, updated_at=at, detail=body.reason)
+    # An overfilled order that a person ends counts as filled to its quantity; its fills stay booked.
+    cum = min(order.cum, order.intent.qty) if target.is_terminal else order.cum
+    return changed(order, state=target, cum=cum, updated_at=at, detail=body.reason)
 
 
 def book(order: Order, fill: Fill, at: datetime) -> Order:

@@ -65,8 +65,14 @@ def bust_fill(position: Position, fill: Fill) -> Position:
     bought = position.bought - fill.qty
     if bought < position.sold:
         raise LedgerError(f"position {position.id}: {fill.qty} purchases taken back, holds {position.qty}")
-    original = max(0, position.original_qty - fill.qty)
-    return changed(position, bought=bought, cost=position.cost - amount, fees=fees, original_qty=original)
+    return changed(
+        position,
+        bought=bought,
+        cost=position.cost - amount,
+        fees=fees,
+        original_qty=max(0, position.original_qty - fill.qty),
+        removed_by=position.removed_by if bought else "busted",
+    )
 
 
 def complete_entry(position: Position, body: e.EntryCompleted) -> Position:

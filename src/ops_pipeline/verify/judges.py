@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.breaks import ExternalAdopted, FillBusted, PositionReleased
 from ops_pipeline.domain.ids import tier_key
 from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.ledger import Ledger
@@ -196,6 +197,12 @@ def _flows(events: Sequence[e.Event]) -> Counter[str]:
                 flows[position_id] += amount
             case e.ContractsAdopted(position_id=position_id, qty=qty, price=price):
                 flows[position_id] -= price * qty * 100
+            case FillBusted(fill=fill, position_id=position_id, multiplier=multiplier):
+                flows[position_id] += fill.price * fill.qty * multiplier + fill.fees
+            case ExternalAdopted(position_id=position_id, cost=cost):
+                flows[position_id] -= cost
+            case PositionReleased(position_id=position_id, basis=basis):
+                flows[position_id] += basis
             case _:
                 pass
     return flows

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.orders import OrderState
+from ops_pipeline.domain.orders import ActivityKind, OrderState
 from ops_pipeline.domain.units import AccountId, to_usd4
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Act, Lab
 from ops_pipeline.verify.market import LabMarket, at
 from ops_pipeline.verify.scenario import (
+    CALL,
+    HELD,
     LARGE,
     LATER,
     PAIR,
@@ -184,6 +186,50 @@ def assigned() -> Plan:
     )
 
 
+def exercised_to_shares() -> Plan:
+    """Be exercised early, the shares delivered: held beside our positions, the account reduce-only."""
+
+    def exercise(lab: Lab) -> None:
+        oracle = lab.oracles[LARGE.id]
+        oracle.happen(ActivityKind.EXERCISE, CALL, -HELD)
+        shares = 100 * HELD
+        oracle.happen(ActivityKind.OPTION_TRADE, "META", shares, -to_usd4("500") * shares)
+
+    def complaints(lab: Lab) -> list[str]:
+        ledger = lab.ledger(LARGE.id)
+        seen = (ledger.held(), ledger.control, [p.close_reason for p in ledger.positions.values()])
+        wanted = ({"META": 100 * HELD}, ControlLevel.REDUCE_ONLY, ["exercised"])
+        return [] if seen == wanted else [f"expected {wanted}, was {seen}"]
+
+    return Plan(
+        market=market(),
+        acts=[holding(), Act(at=at(14, 41), do=exercise, done=_has_activity)],
+        end=at(14, 44),
+        complaints=complaints,
+    )
+
+
+def busted_purchase() -> Plan:
+    """Have the whole purchase taken back by the exchange: nothing is held, nothing is bought again."""
+
+    def bust(lab: Lab) -> None:
+        oracle = lab.oracles[LARGE.id]
+        for fill in [row.fill for row in oracle.book.activities if row.fill is not None]:
+            back = fill.price * fill.qty * 100 + fill.fees
+            oracle.happen(ActivityKind.BUST, fill.occ, -fill.qty, back, fill=fill)
+
+    def busted(lab: Lab) -> bool:
+        told = lab.oracles[LARGE.id].book.activities
+        return any(row.kind is ActivityKind.BUST for row in told)
+
+    return Plan(
+        market=market("1.20", "1.20"),
+        acts=[signal(), Act(at=at(14, 42), do=bust, done=busted)],
+        end=at(14, 45),
+        complaints=lambda lab: flat(lab, reason="busted"),
+    )
+
+
 def _has_activity(lab: Lab) -> bool:
     return bool(lab.oracles[LARGE.id].book.activities)
 
@@ -238,4 +284,6 @@ LIVES = (
     assigned,
     split_then_stop,
     contradicted_order,
+    exercised_to_shares,
+    busted_purchase,
 )

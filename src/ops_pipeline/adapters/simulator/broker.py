@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ops_pipeline.adapters.simulator import settlement
 from ops_pipeline.adapters.simulator.book import Book, Holding, from_json, to_json
-from ops_pipeline.adapters.simulator.matching import MatchRules, match
+from ops_pipeline.adapters.simulator.matching import MatchRules, match, traded_at
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.instruments import contract_of, parse_occ
-from ops_pipeline.domain.market import Feed, OptionQuote, Session
+from ops_pipeline.domain.market import OptionQuote, Session
 from ops_pipeline.domain.orders import (
     Accepted,
     Activity,
@@ -261,7 +261,7 @@ class SimulatedBroker:
             leg.side, limit=order.limit, qty=left, quote=quotes[leg.occ], look=look, rules=self._rules
         )
         if found is not None:
-            self._fill(order, 0, found.price, found.qty, _traded_at(quotes[leg.occ], now))
+            self._fill(order, 0, found.price, found.qty, traded_at(quotes[leg.occ], now))
             cum = order.cum + found.qty
             status = BrokerStatus.FILLED if cum == order.qty else BrokerStatus.PARTIALLY_FILLED
             self._put(replace(order, cum=cum, status=status))
@@ -398,8 +398,3 @@ class SimulatedBroker:
             fresh = self._path.with_suffix(".new")
             fresh.write_text(to_json(self._book))
             fresh.replace(self._path)
-
-
-def _traded_at(quote: OptionQuote, now: datetime) -> datetime:
-    """Give when a trade against `quote` took place: in a recording, at the quote's own time."""
-    return quote.at if quote.feed is Feed.RECORDED else now

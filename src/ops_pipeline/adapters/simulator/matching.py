@@ -1,9 +1,10 @@
 """At what price and size a resting limit order trades against a quote. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
-from ops_pipeline.domain.market import OptionQuote
+from ops_pipeline.domain.market import Feed, OptionQuote
 from ops_pipeline.domain.orders import Side
 from ops_pipeline.domain.units import Usd4
 
@@ -65,3 +66,8 @@ def chance(seed: int, *names: str) -> float:
     """Draw a uniform number in [0, 1) that depends on seed and names alone."""
     digest = sha256("|".join((str(seed), *names)).encode()).digest()
     return int.from_bytes(digest[:7], "big") / (1 << 56)
+
+
+def traded_at(quote: OptionQuote, now: datetime) -> datetime:
+    """Give when a trade against `quote` took place: in a recording, at the quote's own time."""
+    return quote.at if quote.feed is Feed.RECORDED else now

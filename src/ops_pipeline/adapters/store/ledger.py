@@ -12,7 +12,7 @@ from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.lease import Leases
-from ops_pipeline.adapters.store.projections import changes_of, write_changes
+from ops_pipeline.adapters.store.projections import changes_of, reopened_by, write_changes
 from ops_pipeline.adapters.store.recall import recall
 from ops_pipeline.adapters.store.rows import TRADE, micros
 from ops_pipeline.domain import events as e
@@ -169,7 +169,8 @@ class LedgerSlice:
         self._writers().check(account)
         whole = [*self._tails.get(account, ()), *links]
         self._database.insert(s.EVENT, [event_row(event, text, after) for event, text in whole])
-        write_changes(self._database, changes_of(after, [event for event, _ in whole]))
+        events = [event for event, _ in whole]
+        write_changes(self._database, changes_of(after, events), reopened_by(after, events))
         self._storing.add(account)
 
     def _journaled(

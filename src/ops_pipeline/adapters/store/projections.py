@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete
 
 from ops_pipeline.adapters.store import rows as r
 from ops_pipeline.adapters.store import schema as s
@@ -21,6 +21,8 @@ ONLY_ADDED = (s.FILLS, s.ACTIVITIES)
 # What is told of an activity that is no fill of ours.
 _Told = e.CashMoved | e.ContractsRemoved | ExternalMoved | FillBusted
 
+_REOPENS = (e.FillBooked, FillBusted)
+_NO_TRADE = delete(s.TRADES).where(s.TRADES.c.position_id == bindparam("of_position"))
 _DELETES = {table.name: delete(table) for table in s.PROJECTIONS}
 
 
@@ -94,7 +96,7 @@ def _orders_in(bodies: Sequence[e.EventBody]) -> Iterator[ClientOrderId]:
     for body in bodies:
         if isinstance(body, e.OrderIntended):
             yield body.intent.client_order_id
-        elif isinstance(body, e.FillBooked):
+        elif isinstance(body, (e.FillBooked, FillBusted)):
             yield body.fill.client_order_id
         elif hasattr(body, "client_order_id"):
             yield body.client_order_id
@@ -112,8 +114,16 @@ def _activities_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, _Told]]
             yield event, event.body
 
 
-def write_changes(database: Database, changes: Changes) -> None:
+def reopened_by(after: Ledger, events: Sequence[e.Event]) -> list[PositionId]:
+    """Give the positions that a late fill or a bust may have brought back: their trade is none any more."""
+    told = dict.fromkeys(_positions_in([v.body for v in events if isinstance(v.body, _REOPENS)]))
+    return [key for key in told if after.positions[key].is_open]
+
+
+def write_changes(database: Database, changes: Changes, reopened: Sequence[PositionId] = ()) -> None:
     """Write projection rows, parents first; fills and activities are only ever added."""
+    for position_id in reopened:
+        database.write(_NO_TRADE, of_position=position_id)
     for table in s.PROJECTIONS:
         on_conflict = "error" if table in ONLY_ADDED else "update"
         database.insert(table, changes[table.name], on_conflict=on_conflict)

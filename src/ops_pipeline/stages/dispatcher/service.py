@@ -274,7 +274,9 @@ def _due_signals(now: datetime, session: Session, ledger: Ledger, ports: Dispatc
     if not fresh:
         return []
     verdicts = ports.store.verdicts(ports.desk.account, session=session.date)
-    bought = {p.signal_id for p in ledger.entered_since(session.date) if p.bought}
+    # A purchase that the exchange took back is not made again.
+    entered = ledger.entered_since(session.date)
+    bought = {p.signal_id for p in entered if p.bought or p.removed_by}
     working = {order.intent.key for order in ledger.live_orders if order.intent.purpose is Purpose.ENTRY}
     due = []
     for signal in fresh:

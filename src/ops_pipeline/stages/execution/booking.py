@@ -57,15 +57,16 @@ class _Holdings:
 def bookings(
     ledger: Ledger, activities: Sequence[Activity], *, closes: Closes = lambda _: None
 ) -> list[e.EventBody]:
-    """Give the events for activities not yet booked, in the broker's order, busts last.
+    """Give the events for activities not yet booked, by their instants, busts last.
 
-    Whatever moved cash or quantity is booked: to the position it belongs to, else beside them. What
-    happened before the account was opened is part of what it was opened with.
+    A list may come in any order: of one instant, what adds is booked before what takes away. Whatever
+    moved cash or quantity is booked: to the position it belongs to, else beside them. What happened
+    before the account was opened is part of what it was opened with.
     """
     bodies: list[e.EventBody] = []
     seen: set[str] = set()
     state = _state_of(ledger, activities, closes)
-    for activity in sorted(activities, key=lambda row: row.kind is ActivityKind.BUST):
+    for activity in sorted(activities, key=_turn):
         fact = fact_of(activity)
         early = ledger.opened_at is not None and activity.at < ledger.opened_at
         if not early and fact not in ledger.executions and fact not in seen:
@@ -73,6 +74,10 @@ def bookings(
             bodies += _booking(activity, state)
             bodies += _halt(ledger, activity.symbol) if activity.kind is ActivityKind.ASSIGNMENT else []
     return highest([*_with_evidence(ledger, bodies), *_levels(ledger, bodies)])
+
+
+def _turn(activity: Activity) -> tuple[bool, datetime, bool]:
+    return activity.kind is ActivityKind.BUST, activity.at, activity.qty < 0
 
 
 def book_by_hand(ledger: Ledger, activity: Activity, cause: Cause) -> list[e.EventBody]:

@@ -238,7 +238,7 @@ def _completion(position: Position, orders: Sequence[Order]) -> list[e.EventBody
 
 def _close_reason(position: Position) -> str:
     if not position.bought:
-        return "not_filled"
+        return position.removed_by or "not_filled"
     if position.removed_by:
         return position.removed_by
     return position.exit.reason.value if position.exit else ExitReason.EXTERNAL.value
