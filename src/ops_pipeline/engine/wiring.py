@@ -54,6 +54,7 @@ class Wiring:
         self.memory = Memory()
         self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
         self._dispatchers: dict[AccountId, dispatcher.DispatcherPorts] = {}
+        self._open: set[AccountId] = set()
         # These say the same for the same question as long as the run lives.
         self.desk, self.manager_rules = cache(self._desk), cache(self._manager_rules)
         self._entry_rules = cache(self._entry_rules_on)
@@ -102,9 +103,12 @@ class Wiring:
     def open_accounts(self, now: datetime) -> None:
         """Begin the ledger of each account that has none, from what its broker says it is.
 
-        A broker that answers for another account number raises InvariantError.
+        A broker that answers for another account number raises InvariantError. After BrokerUnavailable it
+        may be called again: an account that is open is not asked again.
         """
         for profile in self.parts.profiles:
+            if profile.id in self._open:
+                continue
             ledger = self.parts.store.ledger(profile.id)
             broker = self.parts.brokers[profile.id].account()
             if broker.number != profile.number:
@@ -113,6 +117,7 @@ class Wiring:
                 )
             if ledger.seq:
                 execution.recover(now, self._execution(profile.id))
+                self._open.add(profile.id)
                 continue
             opened = AccountOpened(
                 number=profile.number,
@@ -122,6 +127,7 @@ class Wiring:
                 tier=tier_of(self.parts.book, broker.equity),
             )
             self.parts.store.commit(profile.id, [opened], at=now)
+            self._open.add(profile.id)
 
     def machinery(self) -> Machinery:
         """Give what the engine drives."""

@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ops_pipeline.adapters.simulator.book import Book
@@ -41,6 +41,7 @@ _AFTER_CLOSE = timedelta(minutes=10)
 _LEASE_RUNS_OUT = timedelta(seconds=16)
 _STEPS_BEFORE_IT_WAKES = 3
 _HOPELESS = 50
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Lab:
     before_step: Callable[["Lab"], None] = lambda _: None
     restart_after: Callable[[], timedelta] = lambda: timedelta(0)
     opener: Opener = open_database
-    clock: SimulatedClock = field(init=False)
+    clock: SimulatedClock = field(default_factory=lambda: SimulatedClock(_LONG_AGO))
     oracles: dict[AccountId, Oracle] = field(init=False)
     brokers: dict[AccountId, Broker] = field(init=False)
     process: Process = field(init=False)
@@ -87,7 +88,7 @@ class Lab:
     def __post_init__(self) -> None:
         """Open the accounts and start the first process."""
         terms = self.terms
-        self.clock = SimulatedClock(terms.start)
+        self.clock.move_to(terms.start)
         self.oracles = {account.id: self._oracle(account) for account in terms.accounts}
         self.brokers = {
             account.id: self._tapped(account, terms.network.connect(account, self.oracles[account.id]))

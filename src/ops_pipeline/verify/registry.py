@@ -29,4 +29,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("powerloss", "G5", "The power fails at every unflushed write.", "powerloss", "GOAL"),
     Entry("audit", "G10", "A long ledger is replayed, and every tampering is named.", "audit", "GOAL"),
     Entry("migrate", "G20", "Migrations are interrupted anywhere; a copy is put back.", "migrations", "GOAL"),
+    Entry("recover", "G14", "A killed process is back with every exit armed.", "recovery", "GOAL"),
 )
