@@ -64,6 +64,7 @@ class Memory:
     judged: dict[tuple[str, str], str] = field(default_factory=dict)
     seen: dict[str, datetime] = field(default_factory=dict)
     reconciled: dict[str, datetime] = field(default_factory=dict)
+    caught_up: set[AccountId] = field(default_factory=set)
     silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
     checks: int = 0
     entry_ranks: dict[str, tuple[object, IvRank]] = field(default_factory=dict)

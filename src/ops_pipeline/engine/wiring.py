@@ -340,6 +340,7 @@ class Wiring:
             market=self.parts.market,
             entry=self.parts.book.entry_rules(),
             quotes=self.parts.book.quote_rules(),
+            caught_up=self.memory.caught_up,
         )
 
     def _roll(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from threading import Event
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, cast
 
 from ops_pipeline.adapters.simulator.book import Book
@@ -36,8 +36,9 @@ _STARTS, _SEEDS = 3, 100
 _ARMED_S, _FAULTY_S = 5.0, 30.0
 _CALL_S = 0.1
 _RATES = (50, 150, 300)
-# A read that fails is refused, turned away (429), answered 5xx, or waited for until its timeout.
-_FAILED_S = (0.0, 0.0, 0.0, 10.0)
+# A read that fails is refused, turned away (429), answered 5xx, or waited for until it is given up: a broker
+# adapter may not wait longer for one, or the goal is missed.
+_FAILED_S = (0.0, 0.0, 0.0, 5.0)
 _STORM = timedelta(minutes=10)
 _WRITES_BEFORE_KILL = 30
 _HOPELESS_S = 300
@@ -108,9 +109,10 @@ def measure(bench: Bench, size: int) -> Result:
     scale = _FULL if size >= _SEEDS else _SHORT
     with TemporaryDirectory() as folder:
         _killed(bench, Path(folder), scale)
-        seconds = [_real_start(bench, Path(folder), scale) for _ in range(_STARTS if size >= _SEEDS else 1)]
+        real = [_real_start(bench, Path(folder), scale) for _ in range(_STARTS if size >= _SEEDS else 1)]
         starts = [Start(folder, scale, seed) for seed in range(size)]
         faulty = sorted(spread(faulty_start, starts, bench, label="starts among faults"))
+    seconds = [wall for wall, _ in real]
     p99 = faulty[math.ceil(len(faulty) * 0.99) - 1]
     return Result(
         goal=GOAL.number,
@@ -119,7 +121,11 @@ def measure(bench: Bench, size: int) -> Result:
         passed=max(seconds) <= _ARMED_S and p99 <= _FAULTY_S,
         seeds=size,
         seconds=perf_counter() - began,
-        details={"starts_s": [round(value, 2) for value in seconds], "worst_faulty_s": round(faulty[-1], 1)},
+        details={
+            "starts_s": [round(value, 2) for value in seconds],
+            "cpu_s": [round(worked, 2) for _, worked in real],
+            "worst_faulty_s": round(faulty[-1], 1),
+        },
     )
 
 
@@ -148,20 +154,20 @@ def write_until_killed(folder: str, scale: Scale, said: Connection) -> None:
             said.send(number)
 
 
-def _real_start(bench: Bench, folder: Path, scale: Scale) -> float:
-    """Give the seconds from the start of a process to its word that every exit is armed."""
+def _real_start(bench: Bench, folder: Path, scale: Scale) -> tuple[float, float]:
+    """Give the seconds from the start of a process to every exit armed, and those its processor worked."""
     heard, said = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(target=arm_and_say, args=(bench.book, str(folder), scale, said))
     began = perf_counter()
     process.start()
     said.close()
     try:
-        heard.recv()
+        worked: float = heard.recv()
     except EOFError:
         raise ChildProcessError("recover: expected a process that arms its exits, it ended") from None
     seconds = perf_counter() - began
     process.join()
-    return seconds
+    return seconds, worked
 
 
 def arm_and_say(book: LabBook, folder: str, scale: Scale, said: Connection) -> None:
@@ -174,7 +180,7 @@ def arm_and_say(book: LabBook, folder: str, scale: Scale, said: Connection) -> N
     network = Slow(books_in(Path(folder)), Direct(), wait)
     lab = _started(as_lab_book(remembered(book)), Path(folder), scale, network, SimulatedClock(NOW))
     _arm(lab)
-    said.send("armed")
+    said.send(process_time())
     lab.close()
 
 

@@ -1,7 +1,7 @@
 """Keeps an account's orders and positions true to its broker. Shell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ops_pipeline.domain import events as e
@@ -13,7 +13,7 @@ from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust
 from ops_pipeline.domain.orders import Approved, Order, OrderIntent, OrderState
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
-from ops_pipeline.domain.units import Usd4
+from ops_pipeline.domain.units import AccountId, Usd4
 from ops_pipeline.ports import BrokerUnavailable, MarketData
 from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
 from ops_pipeline.stages.execution.gateway import ACTIVITY_OVERLAP, Desk, cancel, observe, post, send
@@ -32,27 +32,25 @@ _LOOKED_UP = (*_IN_FLIGHT, OrderState.WORKING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionPorts:
-    """What execution needs of one account: its desk, the market for its limits, what quotes it trusts."""
+    """What execution needs of one account: its desk, the market for its limits, what quotes it trusts.
+
+    `caught_up` lives as long as the process: the accounts whose past was read since it started.
+    """
 
     desk: Desk
     market: MarketData
     entry: EntryRules
     quotes: QuoteRules
+    caught_up: set[AccountId] = field(default_factory=set)
 
 
 def recover(now: datetime, ports: ExecutionPorts) -> None:
     """Begin after a start: what was being sent is unknown until the broker has been asked.
 
-    Activities are read from as far back as anything open goes; where the broker cannot be read now,
-    the next run reads the usual span.
+    The first run that reaches the broker reads activities from as far back as anything open goes.
     """
     desk = ports.desk
-    ledger = desk.store.commit(desk.account, reconcile.recovered(desk.store.ledger(desk.account)), at=now)
-    open_since = [position.opened_at for position in ledger.open_positions]
-    try:
-        observe(desk, now=now, since=min(open_since, default=None))
-    except BrokerUnavailable:
-        return
+    desk.store.commit(desk.account, reconcile.recovered(desk.store.ledger(desk.account)), at=now)
 
 
 def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
@@ -64,7 +62,7 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
     read = sent = 0
     failed: tuple[Failed, ...] = ()
     try:
-        read = _reconcile(now, desk)
+        read = _reconcile(now, ports)
         sent = _keep_up(now, ports)
     except BrokerUnavailable as error:
         failed = (Failed(item="broker", error=str(error)),)
@@ -99,8 +97,14 @@ def _again_at(ledger: Ledger, now: datetime, ports: ExecutionPorts) -> datetime 
     return min((at for at in wishes if at is not None and at > now), default=None)
 
 
-def _reconcile(now: datetime, desk: Desk) -> int:
-    observed = observe(desk, now=now)
+def _reconcile(now: datetime, ports: ExecutionPorts) -> int:
+    desk = ports.desk
+    since = None
+    if desk.account not in ports.caught_up:
+        positions = desk.store.ledger(desk.account).open_positions
+        since = min((position.opened_at for position in positions), default=None)
+    observed = observe(desk, now=now, since=since)
+    ports.caught_up.add(desk.account)
     _look_up(now, desk, observed.shown)
     live = desk.store.ledger(desk.account).live_orders
     if not any(order.state in _IN_FLIGHT for order in live):
