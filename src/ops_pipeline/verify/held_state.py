@@ -47,24 +47,25 @@ def build_state(store: SqlStore, folder: Path, scale: Scale) -> None:
     for place, account in enumerate(ACCOUNTS):
         write_lives(store, account.id, scale.events // len(ACCOUNTS), seed=place, start=_LONG_BEFORE)
         lives = Lives(account, DATABASE_ID, seed=place, start=at(14, 40), born=scale.events)
-        stream = _held(lives, scale)
+        stream = _held(lives, scale, place)
         while bodies := list(islice(stream, 500)):
             store.commit(account.id, bodies, at=_JUST_BEFORE)
         book = _book(account, store.ledger(account.id))
         _book_file(folder, account).write_text(to_json(book))
 
 
-def _held(lives: Lives, scale: Scale) -> Iterator[EventBody]:
+def _held(lives: Lives, scale: Scale, place: int) -> Iterator[EventBody]:
     positions, orders = scale.positions // len(ACCOUNTS), scale.orders // len(ACCOUNTS)
-    for number, contract in enumerate(_contracts(positions)):
+    for number, contract in enumerate(_contracts(positions, place)):
         resting = _RESTING if number < orders else None
         until = 2 if orders - _IN_FLIGHT <= number < orders else 3
         yield from lives.held(contract, _QTY, _PRICE, resting=resting, until=until)
 
 
-def _contracts(count: int) -> Iterator[OptionContract]:
+def _contracts(count: int, place: int) -> Iterator[OptionContract]:
+    """Give as many contracts; no two accounts hold the same one."""
     for number in range(count):
-        strike = (300 + number) * ONE_DOLLAR
+        strike = (300 + number * len(ACCOUNTS) + place) * ONE_DOLLAR
         yield OptionContract(
             occ=format_occ("META", _EXPIRATION, Right.CALL, strike),
             underlying="META",
@@ -77,8 +78,9 @@ def _contracts(count: int) -> Iterator[OptionContract]:
 def market_of(scale: Scale) -> LabMarket:
     """Quote every contract at its entry price: no rule is met."""
     made = LabMarket()
-    for contract in _contracts(scale.positions // len(ACCOUNTS)):
-        made.put_usd4(at(14, 30), _PRICE, _PRICE + 100, occ=contract.occ)
+    for place in range(len(ACCOUNTS)):
+        for contract in _contracts(scale.positions // len(ACCOUNTS), place):
+            made.put_usd4(at(14, 30), _PRICE, _PRICE + 100, occ=contract.occ)
     return made
 
 

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -18,7 +18,8 @@ from typing import Any, cast
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store
-from ops_pipeline.domain.units import AccountId
+from ops_pipeline.domain.market import OptionQuote
+from ops_pipeline.domain.units import AccountId, Occ
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.engine.rulebook import remembered
 from ops_pipeline.ports import Broker, BrokerUnavailable
@@ -26,13 +27,14 @@ from ops_pipeline.verify.databases import DATABASE_ID, FILE, HOLDER
 from ops_pipeline.verify.goals import Bench, Goal, Result, Told
 from ops_pipeline.verify.held_state import ACCOUNTS, NOW, Scale, books_in, build_state, market_of
 from ops_pipeline.verify.lab import Lab
+from ops_pipeline.verify.market import LabMarket
 from ops_pipeline.verify.network import FaultyNetwork, Schedule, Storm
 from ops_pipeline.verify.oracle import Oracle
 from ops_pipeline.verify.parallel import spread
 from ops_pipeline.verify.terms import Direct, LabAccount, LabBook, Network, Terms, as_lab_book
 
 _FULL, _SHORT = Scale(200, 50, 100_000), Scale(40, 10, 4_000)
-_STARTS, _SEEDS = 3, 100
+_STARTS, _SEEDS = 3, 50
 _ARMED_S, _FAULTY_S = 5.0, 30.0
 _CALL_S = 0.1
 _RATES = (50, 150, 300)
@@ -177,10 +179,11 @@ def arm_and_say(book: LabBook, folder: str, scale: Scale, said: Connection) -> N
     def wait(seconds: float) -> None:
         pause.wait(seconds)
 
+    market = _Listening(market_of(scale), scale, lambda: said.send(process_time()))
     network = Slow(books_in(Path(folder)), Direct(), wait)
-    lab = _started(as_lab_book(remembered(book)), Path(folder), scale, network, SimulatedClock(NOW))
-    _arm(lab)
-    said.send(process_time())
+    known = as_lab_book(remembered(book))
+    lab = _started(known, Path(folder), market, network, SimulatedClock(NOW))
+    _arm(lab, market)
     lab.close()
 
 
@@ -188,6 +191,7 @@ def faulty_start(book: LabBook, start: Start) -> float:
     """Give the simulated seconds from a start among faults to the exits being armed."""
     random = Random(f"recover {start.seed}")
     clock = SimulatedClock(NOW)
+    armed: list[datetime] = []
     storms: dict[str, Schedule] = {
         account.id: Storm(random, until=NOW + _STORM, rate=random.choice(_RATES)) for account in ACCOUNTS
     }
@@ -199,33 +203,57 @@ def faulty_start(book: LabBook, start: Start) -> float:
         for file in Path(start.folder).iterdir():
             if not file.name.endswith(("-shm", ".lock")):
                 shutil.copyfile(file, Path(folder) / file.name)
+        market = _Listening(market_of(start.scale), start.scale, lambda: armed.append(clock.now()))
         network = Slow(books_in(Path(folder)), FaultyNetwork(storms), wait, lambda: random.choice(_FAILED_S))
-        lab = _started(book, Path(folder), start.scale, network, clock)
-        _arm(lab)
+        lab = _started(book, Path(folder), market, network, clock)
+        _arm(lab, market)
         lab.close()
-    return (clock.now() - NOW).total_seconds()
+    return ((armed[0] if armed else clock.now()) - NOW).total_seconds()
 
 
-def _started(book: LabBook, folder: Path, scale: Scale, network: Slow, clock: SimulatedClock) -> Lab:
-    """Start the real services: accounts opened, what was in flight unknown, the broker asked."""
-    terms = Terms(book=book, market=market_of(scale), accounts=ACCOUNTS, start=NOW, network=network)
+class _Listening:
+    """A market that hears when the exits of every account are judged: all its contracts' quotes are read."""
+
+    def __init__(self, market: LabMarket, scale: Scale, armed: Callable[[], None]) -> None:
+        self._market = market
+        self._held = scale.positions // len(ACCOUNTS)
+        self._armed = armed
+        self._waiting = len(ACCOUNTS)
+        self._heard: set[Occ] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._market, name)
+
+    @property
+    def is_armed(self) -> bool:
+        """Tell whether every account's exits were judged."""
+        return len(self._heard) == self._waiting
+
+    def quotes(self, occs: Sequence[Occ], *, now: datetime) -> Mapping[Occ, OptionQuote]:
+        """Give the quotes that stand."""
+        found = self._market.quotes(occs, now=now)
+        if len(occs) >= self._held and not self.is_armed:
+            self._heard.add(occs[0])
+            if self.is_armed:
+                self._armed()
+        return found
+
+
+def _started(book: LabBook, folder: Path, market: _Listening, network: Slow, clock: SimulatedClock) -> Lab:
+    """Start the real services: accounts opened, what was in flight unknown."""
+    listening = cast("LabMarket", market)
+    terms = Terms(book=book, market=listening, accounts=ACCOUNTS, start=NOW, network=network)
     return Lab(folder, terms, opener=_open, clock=clock)
 
 
-def _arm(lab: Lab) -> None:
-    """Run what is due until each account's every held position was watched by its rules."""
-    waiting = set(lab.accounts)
-    while waiting:
-        now = lab.clock.now()
-        for report in lab.process.engine.run_due(now):
-            held = sum(position.qty > 0 for position in lab.ledger(AccountId(report.account)).open_positions)
-            if report.stage == "position_manager" and report.read == held and not report.failed:
-                waiting.discard(AccountId(report.account))
+def _arm(lab: Lab, market: _Listening) -> None:
+    """Run what is due until every exit is armed."""
+    while not market.is_armed and (lab.clock.now() - NOW).total_seconds() < _HOPELESS_S:
+        lab.process.engine.run_due(lab.clock.now())
         due = lab.process.engine.next_due(lab.clock.now())
-        if due is None or (lab.clock.now() - NOW).total_seconds() > _HOPELESS_S:
+        if due is None:
             return
-        if waiting:
-            lab.clock.move_to(max(due, lab.clock.now()))
+        lab.clock.move_to(max(due, lab.clock.now()))
 
 
 def _open(folder: Path, holder: str, clock: Callable[[], datetime]) -> SqlStore:
