@@ -64,6 +64,7 @@ class Slow:
 
     books: Mapping[AccountId, Book]
     base: Network
+    market: "_Listening"
     wait: Wait
     failed_s: Callable[[], float] = lambda: 0.0
 
@@ -72,7 +73,7 @@ class Slow:
         known = self.books[account.id]
         for name in ("cash", "holdings", "orders", "by_client_id", "session"):
             setattr(oracle.book, name, getattr(known, name))
-        return cast("Broker", _SlowBroker(self.base.connect(account, oracle), self.wait, self.failed_s))
+        return cast("Broker", _SlowBroker(self.base.connect(account, oracle), self))
 
     def deliver(self, now: datetime) -> None:
         """Deliver what is under way."""
@@ -86,21 +87,23 @@ class Slow:
 class _SlowBroker:
     """A broker that answers after a while."""
 
-    def __init__(self, broker: Broker, wait: Wait, failed_s: Callable[[], float]) -> None:
+    def __init__(self, broker: Broker, network: Slow) -> None:
         self._broker = broker
-        self._wait = wait
-        self._failed_s = failed_s
+        self._network = network
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._broker, name)
 
         def slowly(*given: Any, **named: Any) -> Any:
-            self._wait(_CALL_S)
+            self._network.wait(_CALL_S)
+            self._network.market.is_deaf = True  # the broker looks at the market too
             try:
                 return call(*given, **named)
             except BrokerUnavailable:
-                self._wait(self._failed_s())
+                self._network.wait(self._network.failed_s())
                 raise
+            finally:
+                self._network.market.is_deaf = False
 
         return slowly
 
@@ -180,7 +183,7 @@ def arm_and_say(book: LabBook, folder: str, scale: Scale, said: Connection) -> N
         pause.wait(seconds)
 
     market = _Listening(market_of(scale), scale, lambda: said.send(process_time()))
-    network = Slow(books_in(Path(folder)), Direct(), wait)
+    network = Slow(books_in(Path(folder)), Direct(), market, wait)
     known = as_lab_book(remembered(book))
     lab = _started(known, Path(folder), market, network, SimulatedClock(NOW))
     _arm(lab, market)
@@ -204,7 +207,9 @@ def faulty_start(book: LabBook, start: Start) -> float:
             if not file.name.endswith(("-shm", ".lock")):
                 shutil.copyfile(file, Path(folder) / file.name)
         market = _Listening(market_of(start.scale), start.scale, lambda: armed.append(clock.now()))
-        network = Slow(books_in(Path(folder)), FaultyNetwork(storms), wait, lambda: random.choice(_FAILED_S))
+        network = Slow(
+            books_in(Path(folder)), FaultyNetwork(storms), market, wait, lambda: random.choice(_FAILED_S)
+        )
         lab = _started(book, Path(folder), market, network, clock)
         _arm(lab, market)
         lab.close()
@@ -220,6 +225,7 @@ class _Listening:
         self._armed = armed
         self._waiting = len(ACCOUNTS)
         self._heard: set[Occ] = set()
+        self.is_deaf = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._market, name)
@@ -232,7 +238,7 @@ class _Listening:
     def quotes(self, occs: Sequence[Occ], *, now: datetime) -> Mapping[Occ, OptionQuote]:
         """Give the quotes that stand."""
         found = self._market.quotes(occs, now=now)
-        if len(occs) >= self._held and not self.is_armed:
+        if len(occs) >= self._held and not (self.is_armed or self.is_deaf):
             self._heard.add(occs[0])
             if self.is_armed:
                 self._armed()
