@@ -103,30 +103,28 @@ class Wiring:
     def open_accounts(self, now: datetime) -> None:
         """Begin the ledger of each account that has none, from what its broker says it is.
 
-        A broker that answers for another account number raises InvariantError. After BrokerUnavailable it
-        may be called again: an account that is open is not asked again.
+        A broker that answers for another account number raises InvariantError. May be called again after
+        BrokerUnavailable: an account that is open is not asked again.
         """
         for profile in self.parts.profiles:
             if profile.id in self._open:
                 continue
-            ledger = self.parts.store.ledger(profile.id)
             broker = self.parts.brokers[profile.id].account()
             if broker.number != profile.number:
                 raise InvariantError(
                     f"account {profile.id}: expected broker number {profile.number}, was {broker.number}"
                 )
-            if ledger.seq:
+            if self.parts.store.ledger(profile.id).seq:
                 execution.recover(now, self._execution(profile.id))
-                self._open.add(profile.id)
-                continue
-            opened = AccountOpened(
-                number=profile.number,
-                broker="live" if self.parts.live else "simulator",
-                mode=profile.mode,
-                cash=broker.cash,
-                tier=tier_of(self.parts.book, broker.equity),
-            )
-            self.parts.store.commit(profile.id, [opened], at=now)
+            else:
+                opened = AccountOpened(
+                    number=profile.number,
+                    broker="live" if self.parts.live else "simulator",
+                    mode=profile.mode,
+                    cash=broker.cash,
+                    tier=tier_of(self.parts.book, broker.equity),
+                )
+                self.parts.store.commit(profile.id, [opened], at=now)
             self._open.add(profile.id)
 
     def machinery(self) -> Machinery:
