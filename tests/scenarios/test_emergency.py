@@ -12,6 +12,7 @@ from ops_pipeline.adapters.store.store import open_store
 from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.app.restoring import restore_and_hold
 from ops_pipeline.app.settings import Settings
+from ops_pipeline.app.upkeep import StoreWatch
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.errors import LedgerError, StoreUnavailableError
 from ops_pipeline.domain.events import CashMoved
@@ -316,3 +317,41 @@ def test_a_damaged_database_halts_the_start_and_names_the_newest_copy(tmp_path):
     )
     with opened(tmp_path) as store:
         assert store.ledger(TINY).control is ControlLevel.HARD_STOP
+
+
+def test_a_run_says_when_trouble_begins_and_ends_and_a_full_disk_means_reduce_only(tmp_path):
+    said = []
+    with opened(tmp_path) as store:
+        store.commit(TINY, [account_opened()], at=minute(0))
+        watch = StoreWatch(store, say=said.append)
+        watch.look(minute(0))
+        other = sqlite3.connect(tmp_path / "ops.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        store.database.connection.execute("PRAGMA busy_timeout = 10")
+        store.commit(TINY, [cash(1)], at=minute(1))
+        watch.look(minute(1))
+        watch.look(minute(1))
+        other.close()
+        store.catch_up()
+        watch.look(minute(2))
+        assert said == [
+            "the database takes no write: exits go on in the emergency journal",
+            "the database takes writes again: the journal is stored",
+        ]
+        assert store.ledger(TINY).control is ControlLevel.NORMAL
+        store.emergency.throw_off_ballast()
+        watch.look(minute(3))
+        watch.look(minute(4))
+        ledger = store.ledger(TINY)
+        assert (ledger.control, ledger.seq) == (ControlLevel.REDUCE_ONLY, 3)
+        assert "disk was full" in ledger.control_reason
+
+
+def test_a_restore_sets_the_journal_of_the_replaced_database_aside(journaled):
+    copy = journaled / "copy.sqlite"
+    back_up(f"sqlite:///{journaled}/ops.db", copy)
+    restore_and_hold(copy, f"sqlite:///{journaled}/ops.db", say=lambda _: None)
+    assert not (journaled / JOURNAL).exists()
+    assert (journaled / f"{JOURNAL}.before-restore").exists()
+    with opened(journaled) as store:
+        assert store.ledger(TINY).seq == 8  # the seven of the copy and the hard stop

@@ -69,6 +69,7 @@ class Memory:
     seen: dict[str, datetime] = field(default_factory=dict)
     reconciled: dict[str, datetime] = field(default_factory=dict)
     agreed: dict[AccountId, datetime] = field(default_factory=dict)
+    caught_up: set[AccountId] = field(default_factory=set)
     silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
     checks: int = 0
     entry_ranks: dict[str, tuple[object, IvRank]] = field(default_factory=dict)

@@ -55,6 +55,7 @@ class Wiring:
         self.memory = Memory()
         self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
         self._dispatchers: dict[AccountId, dispatcher.DispatcherPorts] = {}
+        self._open: set[AccountId] = set()
         # These say the same for the same question as long as the run lives.
         self.desk, self.manager_rules = cache(self._desk), cache(self._manager_rules)
         self._entry_rules = cache(self._entry_rules_on)
@@ -103,19 +104,24 @@ class Wiring:
     def open_accounts(self, now: datetime) -> None:
         """Begin the ledger of each account that has none, from what its broker says it is.
 
-        The leases come first: where another process holds one, nothing is asked and nothing begun. A
-        broker that answers for another account number raises InvariantError.
+        The leases come first: where another process holds one, nothing is asked and nothing begun; one that
+        was taken over from in one account is so in all. A broker that answers for another account number
+        raises InvariantError. May be called again after BrokerUnavailable: an account that is open is not
+        asked again.
         """
         for profile in self.parts.profiles:
             self.parts.store.epoch(profile.id)
         for profile in self.parts.profiles:
-            ledger = self.parts.store.ledger(profile.id)
+            if profile.id in self._open:
+                continue
             broker = self.parts.brokers[profile.id].account()
             if broker.number != profile.number:
                 raise InvariantError(
                     f"account {profile.id}: expected broker number {profile.number}, was {broker.number}"
                 )
-            if not ledger.seq:
+            if self.parts.store.ledger(profile.id).seq:
+                execution.recover(now, self._execution(profile.id))
+            else:
                 opened = AccountOpened(
                     number=profile.number,
                     broker="live" if self.parts.live else "simulator",
@@ -124,9 +130,7 @@ class Wiring:
                     tier=tier_of(self.parts.book, broker.equity),
                 )
                 self.parts.store.commit(profile.id, [opened], at=now)
-            # Every lease at once: a process that was taken over from in one account is so in all.
-            self.parts.store.epoch(profile.id)
-            execution.recover(now, self._execution(profile.id))
+            self._open.add(profile.id)
 
     def machinery(self) -> Machinery:
         """Give what the engine drives."""
@@ -352,6 +356,7 @@ class Wiring:
             entry=self.parts.book.entry_rules(),
             quotes=self.parts.book.quote_rules(),
             agreed=self.memory.agreed,
+            caught_up=self.memory.caught_up,
         )
 
     def _roll(self, account: AccountId, position: Position, *, now: datetime, session: Session) -> str:

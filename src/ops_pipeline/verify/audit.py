@@ -1,9 +1,9 @@
 """The audit: a long ledger replayed to the same tables, and every tampering named. Shell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
@@ -29,6 +29,7 @@ _ACCOUNTS = ("large", "small")
 _BATCH = 2_000
 _CASH = 1_000_000_000 * ONE_DOLLAR
 _SHOWN = 5
+_START = at(14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +83,17 @@ def write_part(_: LabBook, part: Part) -> int:
         return store.ledger(AccountId(part.account)).seq
 
 
-def write_lives(store: SqlStore, account: str, events: int, *, seed: int) -> None:
-    """Commit at least `events` events of whole lives, in batches."""
-    lives = Lives(LabAccount(id=AccountId(account), cash=_CASH), DATABASE_ID, seed=seed, start=at(14))
-    stream = _bodies(lives)
-    written = 0
+def write_lives(store: SqlStore, account: str, events: int, *, seed: int, start: datetime = _START) -> None:
+    """Commit at least `events` events, one whole life after another, in batches."""
+    lives = Lives(LabAccount(id=AccountId(account), cash=_CASH), DATABASE_ID, seed=seed, start=start)
+    store.commit(AccountId(account), [lives.opened()], at=start)
+    written = 1
     while written < events:
-        bodies = list(islice(stream, min(_BATCH, events - written)))
-        store.commit(AccountId(account), bodies, at=at(14))
+        bodies: list[EventBody] = []
+        while len(bodies) < min(_BATCH, events - written):
+            bodies += lives.whole()
+        store.commit(AccountId(account), bodies, at=start)
         written += len(bodies)
-
-
-def _bodies(lives: Lives) -> Iterator[EventBody]:
-    yield lives.opened()[1]
-    while True:
-        for _, body in lives.whole():
-            yield body
 
 
 def replay_part(_: LabBook, part: Part) -> Replayed:

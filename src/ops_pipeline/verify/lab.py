@@ -4,7 +4,7 @@ import gc
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ops_pipeline.adapters.simulator.book import Book
@@ -45,6 +45,7 @@ _STEPS_BEFORE_IT_WAKES = 3
 _TAKEN_OVER = (StaleWriterError, LeaseHeldError)
 _HOPELESS = 50
 _WHOLE: tuple[tuple[str, Judge], ...] = (*AT_REST, *ON_EVIDENCE, *BY_THE_RULEBOOK)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class Lab:
     restart_after: Callable[[], timedelta] = lambda: timedelta(0)
     longest_life: timedelta = timedelta.max
     opener: Opener = open_database
-    clock: SimulatedClock = field(init=False)
+    clock: SimulatedClock = field(default_factory=lambda: SimulatedClock(_LONG_AGO))
     oracles: dict[AccountId, Oracle] = field(init=False)
     brokers: dict[AccountId, Broker] = field(init=False)
     process: Process = field(init=False)
@@ -105,7 +106,7 @@ class Lab:
     def __post_init__(self) -> None:
         """Open the accounts and start the first process."""
         terms = self.terms
-        self.clock = SimulatedClock(terms.start)
+        self.clock.move_to(terms.start)
         self.oracles = {account.id: self._oracle(account) for account in terms.accounts}
         self.heard = {account.id: Heard() for account in terms.accounts}
         self.brokers = {

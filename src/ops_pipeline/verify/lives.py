@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from random import Random
 
 from ops_pipeline.domain import events as e
@@ -18,51 +19,55 @@ _TICKERS = ("AAPL", "AMD", "F", "INTC", "META", "MSFT", "NVDA", "XOM")
 _MULTIPLIER = 100
 _DTE = 30
 
-Dated = tuple[datetime, e.EventBody]
-
 
 class Lives:
     """Writes what one account could have lived through; the same seed gives the same events."""
 
-    def __init__(self, account: LabAccount, database_id: str, *, seed: int, start: datetime) -> None:
-        """Begin at `start`; nothing has happened yet."""
+    def __init__(
+        self, account: LabAccount, database_id: str, *, seed: int, start: datetime, born: int = 0
+    ) -> None:
+        """Begin at `start`; `born` lives were written by others, so that no two are named alike."""
         self._account = account
         self._database_id = database_id
         self._random = Random(seed)
         self._at = start
-        self._born = 0
+        self._born = born
 
-    def opened(self) -> Dated:
+    def opened(self) -> e.AccountOpened:
         """Give the account's first fact."""
-        body = e.AccountOpened(
+        return e.AccountOpened(
             number=self._account.number,
             broker="simulator",
             mode=Mode.TRADE,
             cash=self._account.cash,
             tier=Tier.LARGE,
         )
-        return self._at, body
 
-    def whole(self) -> Iterator[Dated]:
+    def whole(self) -> Iterator[e.EventBody]:
         """Give one life from the plan to the close: about 20 events."""
         contract, entry = self._contract(), self._next_entry()
         position, qty = position_id_for(entry), self._random.randint(1, 6)
         price = self._random.randint(50, 900) * 100
-        for body in self._entering(contract, entry, position, qty, price):
-            yield self._dated(body)
+        self._at += timedelta(minutes=self._random.randint(1, 5))
+        yield from self._entering(contract, entry, position, qty, price)
         peak = price
         for body in self._marks(position, price):
             peak = body.peak
-            yield self._dated(body)
-        for body in self._leaving(contract, position, qty, max(peak - 1_000, 500)):
-            yield self._dated(body)
+            yield body
+        yield from self._leaving(contract, position, qty, max(peak - 1_000, 500))
 
-    def held(self, contract: OptionContract, qty: int, price: Usd4) -> Iterator[Dated]:
-        """Give a life up to where the contracts are held."""
+    def held(
+        self, contract: OptionContract, qty: int, price: Usd4, *, resting: Usd4 | None = None, until: int = 3
+    ) -> Iterator[e.EventBody]:
+        """Give a life up to where the contracts are held; `resting` is the limit of an exit that rests.
+
+        That exit's order is written up to its `until`-th event: 2 is a process that died as it sent.
+        """
         entry = self._next_entry()
         position = position_id_for(entry)
-        for body in self._entering(contract, entry, position, qty, price):
-            yield self._dated(body)
+        yield from self._entering(contract, entry, position, qty, price)
+        if resting is not None:
+            yield from islice(self._leaving(contract, position, qty, resting), 1 + until)
 
     def _next_entry(self) -> ClientOrderId:
         self._born += 1
@@ -71,10 +76,6 @@ class Lives:
     def _order_id(self, purpose: Purpose, key: str) -> ClientOrderId:
         logical = logical_account("simulator", self._account.number)
         return client_order_id(self._database_id, logical, purpose, key, 1)
-
-    def _dated(self, body: e.EventBody) -> Dated:
-        self._at += timedelta(seconds=self._random.randint(1, 5))
-        return self._at, body
 
     def _contract(self) -> OptionContract:
         ticker, right = self._random.choice(_TICKERS), self._random.choice((Right.CALL, Right.PUT))

@@ -14,7 +14,7 @@ from ops_pipeline.adapters.store.migrate import HEAD, REVISIONS, migrate, revisi
 from ops_pipeline.adapters.store.shape import digests_of, fill, rows_of, shape_of
 from ops_pipeline.adapters.store.store import maintenance, migrate_url, open_store, read_store
 from ops_pipeline.adapters.store.verify import verify
-from ops_pipeline.domain.errors import ConfigurationError
+from ops_pipeline.domain.errors import ConfigurationError, LedgerError
 from ops_pipeline.verify.cluster import (
     NOT_DURABLE,
     create_database,
@@ -214,7 +214,11 @@ def _problems(place: Place, database: Database, start: str, before: Digests) -> 
         return
     if revision != _EMPTY and shape_of(database) != place.shapes[revision]:
         yield f"half a migration: the tables are not those of {revision}"
-    migrate(database)
+    try:
+        migrate(database)
+    except LedgerError as error:
+        yield f"the second try failed: {error}"
+        return
     if shape_of(database) != place.shapes[HEAD]:
         yield f"after the second try the tables are not those of {HEAD}"
     held = digests_of(rows_of(database))

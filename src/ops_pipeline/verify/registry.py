@@ -40,4 +40,5 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("lease", "G16", "Two processes at one account: only one of them writes.", "lease", "GOAL"),
     Entry("kill9", "G4", "A real process is killed while it trades, again and again.", "kill9", "GOAL"),
     Entry("recon", "G18", "Differences of every cause are named and settled.", "recon", "GOAL"),
+    Entry("recover", "G14", "A killed process is back with every exit armed.", "recovery", "GOAL"),
 )

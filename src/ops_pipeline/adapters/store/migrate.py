@@ -6,11 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from ops_pipeline.adapters.store.connect import damage
 from ops_pipeline.adapters.store.database import Database
-from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
+from ops_pipeline.domain.errors import ConfigurationError, LedgerError, MissingDataError
 
 REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
@@ -106,6 +107,11 @@ def _upgrade(database: Database, target: str, watch: Callable[[str], None]) -> N
         with engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, target)
+    except SQLAlchemyError as error:
+        raise LedgerError(
+            f"migration to {target}: the database refused it, the revision it was at stands: "
+            f"{getattr(error, 'orig', error)}"
+        ) from error
     finally:
         if not database.is_sqlite and not database.connection.closed:
             database.connection.rollback()

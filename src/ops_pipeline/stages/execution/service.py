@@ -46,7 +46,8 @@ _LOOKED_UP = (*_IN_FLIGHT, OrderState.WORKING)
 class ExecutionPorts:
     """What execution needs of one account: its desk, the market for its limits, what quotes it trusts.
 
-    `agreed` remembers when ledger and broker were last found to hold the same.
+    `agreed` remembers when ledger and broker were last found to hold the same. `caught_up` lives as long
+    as the process: the accounts whose past was read since it started.
     """
 
     desk: Desk
@@ -54,22 +55,17 @@ class ExecutionPorts:
     entry: EntryRules
     quotes: QuoteRules
     agreed: dict[AccountId, datetime] = field(default_factory=dict)
+    caught_up: set[AccountId] = field(default_factory=set)
 
 
 def recover(now: datetime, ports: ExecutionPorts) -> None:
     """Begin after a start: what was being sent is unknown until the broker has been asked.
 
-    Activities are read from as far back as anything open goes; where the broker cannot be read now,
-    the next run reads the usual span.
+    The first run that reaches the broker reads activities from as far back as anything open goes.
     """
     desk = ports.desk
     before, took_over = desk.store.ledger(desk.account), desk.store.took_over(desk.account)
-    ledger = desk.store.commit(desk.account, reconcile.recovered(before, took_over=took_over), at=now)
-    open_since = [position.opened_at for position in ledger.open_positions]
-    try:
-        observe(desk, now=now, since=min(open_since, default=now))
-    except BrokerUnavailable:
-        return
+    desk.store.commit(desk.account, reconcile.recovered(before, took_over=took_over), at=now)
 
 
 def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
@@ -155,7 +151,12 @@ def _cancel_forbidden(now: datetime, desk: Desk) -> None:
 
 def _reconcile(now: datetime, ports: ExecutionPorts) -> int:
     desk = ports.desk
-    observed = observe(desk, now=now)
+    since = None
+    if desk.account not in ports.caught_up:
+        positions = desk.store.ledger(desk.account).open_positions
+        since = min((position.opened_at for position in positions), default=now)
+    observed = observe(desk, now=now, since=since)
+    ports.caught_up.add(desk.account)
     _look_up(now, desk, observed.shown)
     live = desk.store.ledger(desk.account).live_orders
     if not any(order.state in _IN_FLIGHT for order in live):

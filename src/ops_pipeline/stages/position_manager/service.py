@@ -120,31 +120,31 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
     # gather
     ready, failed = await_splits(held, unbooked=lambda position: _unbooked_splits(position, session, ports))
     quotes = ports.market.quotes([position.contract.occ for position in ready], now=now)
-    seen: list[Watched] = []
+    # decide: every position before the first order, so that no decision waits for a slow broker
+    judged: list[Watched] = []
     for position in ready:
         try:
-            seen.append(watch(position, quotes, now=now, session=session, ports=ports, rules=rules))
+            judged.append(watch(position, quotes, now=now, session=session, ports=ports, rules=rules))
         except ValueError as error:
             failed.append(Failed(item=position.id, error=str(error)))
+    # apply, the most urgent first
     sent = 0
-    samples: list[PositionMark] = []
     again: list[datetime | None] = []
-    for watched in sorted(seen, key=urgency):
-        position = watched.position
+    for watched in sorted(judged, key=urgency):
         try:
-            samples += _sample(watched, now, ports)
             outcome = _apply(watched, now=now, session=session, ports=ports, rules=rules)
             sent += outcome.sent
             failed += outcome.failed
             again.append(_next_look(watched, now, ports, rules))
         except (BrokerUnavailable, StoreUnavailableError, ValueError) as error:
-            failed.append(Failed(item=position.id, error=str(error)))
+            failed.append(Failed(item=watched.position.id, error=str(error)))
             again.append(now + BLOCKED)
     for position in emptied:
         try:
             ports.roller(position, now=now, session=session)
         except (BrokerUnavailable, StoreUnavailableError) as error:
             failed.append(Failed(item=position.id, error=str(error)))
+    samples = [sample for watched in judged for sample in _sample(watched, now, ports)]
     if samples:
         with suppress(StoreUnavailableError):  # samples are for looking at: nothing is decided from them
             ports.snapshots.add_marks(samples)
