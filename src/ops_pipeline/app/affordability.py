@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.calendar.sessions import SessionCalendar
 from ops_pipeline.adapters.store import inspection
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.checks import tier_of
@@ -14,16 +15,16 @@ from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.instruments import Right
-from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.market import Chain, Session
 from ops_pipeline.domain.records import VerdictRow
 from ops_pipeline.domain.signals import Strategy
-from ops_pipeline.domain.units import AccountId, Usd4, to_decimal, to_usd4
+from ops_pipeline.domain.units import AccountId, Occ, Usd4, to_decimal, to_usd4
 from ops_pipeline.ports import MarketData
 from ops_pipeline.stages.dispatcher.contracts import ChoiceTerms, ContractChoice, Filter, select_contract
 from ops_pipeline.stages.dispatcher.filters import elapsed_share
 from ops_pipeline.stages.dispatcher.plan import dte_window
-from ops_pipeline.stages.dispatcher.service import chain_between
 from ops_pipeline.stages.dispatcher.sizing import SIZE
+from ops_pipeline.stages.telemetry.completion import complete_chain
 
 _PRICE = re.compile(r"\$([\d,]+\.\d+)")
 _AFTER_OPEN = timedelta(minutes=60)
@@ -103,14 +104,20 @@ def _costs_in(
     assembly: Assembly, account: AccountId, tier: Tier, symbol: str, now: datetime, session: Session
 ) -> list[Usd4]:
     """Give what each contract cost that the account would take at `now` if money were no object."""
-    ports = assembly.wiring.dispatcher_ports(account)
+    market = assembly.market
     rules = assembly.wiring.dispatch_rules(account, now, tier)
     first, last = (session.date + timedelta(days=days) for days in dte_window(Strategy.SWING, rules))
     costs: list[Usd4] = []
     for right in Right:
-        chain = chain_between(symbol, first, last, right, now, session, ports)
+        chain = market.chain(symbol, now=now, first=first, last=last, right=right)
         if chain is None:
             continue
+        chain = complete_chain(
+            chain,
+            closes=_closes(chain, assembly.calendar),
+            rate=market.rate(session.date),
+            dividend_yield=market.dividend_yield(symbol),
+        )
         choice = select_contract(
             chain,
             _terms(right, first, last, session, now, assembly.settings, tier),
@@ -121,6 +128,13 @@ def _costs_in(
         )
         costs += _costs(choice)
     return costs
+
+
+def _closes(chain: Chain, calendar: SessionCalendar) -> dict[Occ, datetime]:
+    """Give when each contract's life ends; those that expire on no session are left out."""
+    ends = {contract.expiration for contract in chain.contracts.values()}
+    closes = {day: end.close_at for day in ends if (end := calendar.session_on(day)) is not None}
+    return {occ: closes[c.expiration] for occ, c in chain.contracts.items() if c.expiration in closes}
 
 
 def affordability_seen(store: SqlStore) -> list[dict[str, Any]]:
