@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 from ops_pipeline.verify import kill9
+from ops_pipeline.verify.rig import open_rig
+from ops_pipeline.verify.troubles import Climate
+from ops_pipeline.verify.workload import workload
 from tests.builders_procs import BENCH, RetryingBroker
 
 
@@ -16,9 +19,16 @@ def test_a_process_killed_while_it_trades_leaves_nothing_lost_or_doubled():
     assert result.details["fell"]["idle"] < 4
 
 
-def test_a_client_that_sends_again_under_a_new_id_is_caught():
-    done = kill9.run_round(BENCH, 3, 1, trouble_rate=700, client=RetryingBroker)
-    assert {found.split(": ")[-1].split()[0] for found in done.objections} & {"O1", "O2", "O8"}
+def test_a_client_that_sends_again_under_a_new_id_is_caught(tmp_path):
+    climate = Climate(seed=3, rate=700)
+    rig = open_rig(BENCH.book, workload(3), f"sqlite:///{tmp_path}/ops.sqlite", climate)
+    try:
+        assert rig.launch(client=RetryingBroker).opened()
+        assert rig.served.calls(12, within_s=60) >= 12
+        found = rig.objections(at_rest=False)
+    finally:
+        rig.close()
+    assert any(line.startswith("O2 ") and "sent without its SENDING" in line for line in found)
 
 
 def test_a_result_with_a_violation_fails_and_names_the_command_that_replays_it():

@@ -68,28 +68,23 @@ class Round:
     orders: int = 0
 
 
-def run_round(
-    bench: Bench, seed: int, kills: int, *, trouble_rate: int = _TROUBLE_RATE, **changes: object
-) -> Round:
-    """Trade, kill, recover, `kills` times over; then come to rest and judge the whole.
-
-    `changes` are other terms for the process that trades.
-    """
+def run_round(bench: Bench, seed: int, kills: int) -> Round:
+    """Trade, kill, recover, `kills` times over; then come to rest and judge the whole."""
     work = workload(seed)
-    climate = Climate(seed=seed, rate=trouble_rate, latency_s=_LATENCY_S, slow_s=_SLOW_S)
+    climate = Climate(seed=seed, rate=_TROUBLE_RATE, latency_s=_LATENCY_S, slow_s=_SLOW_S)
     done, random = Round(seed), Random(seed)
     with TemporaryDirectory(prefix="kill9-") as folder:
         rig = open_rig(bench.book, work, f"sqlite:///{Path(folder) / 'ops.sqlite'}", climate)
         try:
             for number in range(1, kills + 1):
-                running = _recovered(rig, done, f"kill {number}", changes)
+                running = _recovered(rig, done, f"kill {number}")
                 _wait(rig, random)
                 running.process.kill()
                 running.process.join()
                 done.fell[_where(rig)] += 1
                 done.objections += [f"after kill {number}: pages {told}" for told in _damage(rig)]
             rig.quieten()
-            running = _recovered(rig, done, "the end", changes)
+            running = _recovered(rig, done, "the end")
             rig.rest()
             running.process.terminate()
             code = ended(running.process)
@@ -103,10 +98,10 @@ def run_round(
     return done
 
 
-def _recovered(rig: Rig, done: Round, before: str, changes: Mapping[str, object]) -> Running:
+def _recovered(rig: Rig, done: Round, before: str) -> Running:
     """Start the process, wait until it has recovered, and judge what must hold then."""
     began = machine_s()
-    running = rig.launch(**changes)
+    running = rig.launch()
     if not running.opened():
         raise TimeoutError("trader: expected it to recover, it did not")
     done.recoveries.append(machine_s() - began)
