@@ -2,6 +2,7 @@
 
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,9 +53,8 @@ def settings(payload: bytes) -> Any:
 
 @cache
 def _commands() -> Any:
-    from ops_pipeline.app.cli.main import app
-
-    return get_command(app)
+    # By its name: the command line itself imports this module.
+    return get_command(import_module("ops_pipeline.app.cli.main").app)
 
 
 def arguments(payload: bytes) -> Any:
