@@ -53,7 +53,7 @@ def settings(payload: bytes) -> Any:
 
 @cache
 def _commands() -> Any:
-    # By name: the command line imports the command that measures with this.
+    # By its name: the command line itself imports this module.
     return get_command(import_module("ops_pipeline.app.cli.main").app)
 
 

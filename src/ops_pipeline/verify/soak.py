@@ -21,8 +21,9 @@ from ops_pipeline.verify.terms import LabBook, Terms
 
 _YEAR = 252
 _FIRST = date(2026, 3, 2)
-# A trade a session, on contracts of two months; an expiry every 25 sessions, a split twice a year, a new
-# process every 12: in a year 10, 2 and 21 of them.
+# A trade every third session, for the ledger keeps every order and what it keeps is not what leaks; an
+# expiry every 25 sessions, a split twice a year, a new process every 12: in a year 84, 10, 2 and 21 of them.
+_TRADE_EVERY = 3
 _NAMES = ("META", "XOM", "NVDA")
 _EXPIRING, _EXPIRY_EVERY, _EXPIRY_AT = "AMD", 25, 3
 _SPLITTING, _SPLIT_EVERY, _SPLIT_AT = "GOOG", 125, 6
@@ -99,7 +100,8 @@ def live_through(bench: Bench, size: int, folder: Path) -> Year:
 def _laboratory(book: LabBook, sessions: Sequence[Session], folder: Path) -> Lab:
     market = LabMarket()
     for index in range(len(sessions) - 1):
-        _quote_trade(market, index, sessions[index])
+        if index % _TRADE_EVERY == 0:
+            _quote_trade(market, index // _TRADE_EVERY, sessions[index])
         if index % _EXPIRY_EVERY == _EXPIRY_AT:
             _quote_expiry(market, index // _EXPIRY_EVERY, sessions[index], sessions[index + 1])
         if index % _SPLIT_EVERY == _SPLIT_AT:
@@ -109,8 +111,8 @@ def _laboratory(book: LabBook, sessions: Sequence[Session], folder: Path) -> Lab
     return Lab(folder, terms)
 
 
-def _ticker(index: int) -> str:
-    return _NAMES[index % len(_NAMES)]
+def _ticker(number: int) -> str:
+    return _NAMES[number % len(_NAMES)]
 
 
 def _friday(after: date, days: int) -> date:
@@ -119,13 +121,13 @@ def _friday(after: date, days: int) -> date:
     return day + timedelta(days=(4 - day.weekday()) % 7)
 
 
-def _quote_trade(market: LabMarket, index: int, session: Session) -> None:
+def _quote_trade(market: LabMarket, number: int, session: Session) -> None:
     """Quote the session's trade: it climbs the ladder two times of three, else it is stopped."""
-    occ = f"{_ticker(index)}{_friday(session.date, 37):%y%m%d}C00500000"
+    occ = f"{_ticker(number)}{_friday(session.date, 37):%y%m%d}C00500000"
     put = partial(market.put, occ=occ)
     put(session.open_at - timedelta(minutes=5), "1.20", "1.20")
     after = session.open_at + timedelta(minutes=60)
-    if index % 3 == 2:
+    if number % 3 == 2:
         put(after, "0.85", "0.87")
         return
     put(after, "1.85", "1.87")
@@ -134,7 +136,7 @@ def _quote_trade(market: LabMarket, index: int, session: Session) -> None:
 
 
 def _quote_expiry(market: LabMarket, number: int, session: Session, last: Session) -> None:
-    """Quote a contract that expires the next session: sold at the cut-off, worthless, or exercised."""
+    """Quote a contract that expires the next session: sold before, worthless, or exercised."""
     put = partial(market.put, occ=f"{_EXPIRING}{last.date:%y%m%d}C00100000")
     put(session.open_at, "1.20", "1.20")
     market.put_spot(session.open_at, "100", ticker=_EXPIRING)
@@ -157,8 +159,10 @@ def _quote_split(market: LabMarket, session: Session, following: Session) -> Non
 
 def _acts(index: int, sessions: Sequence[Session]) -> list[Act]:
     session = sessions[index]
-    ticker = _ticker(index)
-    acts = [Act(at=session.open_at + timedelta(minutes=35), do=lambda lab: lab.signal(ticker))]
+    acts: list[Act] = []
+    if index % _TRADE_EVERY == 0:
+        ticker = _ticker(index // _TRADE_EVERY)
+        acts.append(Act(at=session.open_at + timedelta(minutes=35), do=lambda lab: lab.signal(ticker)))
     # Held only over the end of the session: an account that holds is looked at every 15 s.
     late = session.close_at - timedelta(minutes=20)
     if index % _EXPIRY_EVERY == _EXPIRY_AT:
@@ -218,8 +222,8 @@ def objections(year: Year, size: int) -> list[str]:
             found.append(f"{what}: expected a constant number, was {sorted(counts)}")
     if size >= _YEAR:
         found += _lacking(year)
-    if year.trades < size * 9 // 10:
-        found.append(f"expected a trade a session, was {year.trades} in {size}")
+    if year.trades < size // _TRADE_EVERY:
+        found.append(f"expected a trade every {_TRADE_EVERY} sessions, was {year.trades} in {size}")
     return found
 
 
