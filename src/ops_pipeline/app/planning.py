@@ -5,12 +5,13 @@ from typing import Any
 from ops_pipeline.app.compose import Assembly
 from ops_pipeline.domain.orders import Approved
 from ops_pipeline.domain.units import AccountId, format_usd
+from ops_pipeline.engine import preview
 from ops_pipeline.stages.position_manager.triggers import format_quantity
 
 
 def plan_entries(assembly: Assembly, account: AccountId) -> list[dict[str, Any]]:
     """Judge the account's fresh signals as the dispatcher would now; one row each."""
-    decisions = assembly.wiring.judge(account, assembly.clock.now())
+    decisions = preview.judge(assembly.wiring, account, assembly.clock.now())
     rows = []
     for decision in decisions:
         intent = decision.candidate.offer.intent if decision.candidate.offer else None
@@ -45,6 +46,6 @@ def plan_exits(assembly: Assembly, account: AccountId) -> list[dict[str, Any]]:
             "met": trigger.met,
             "note": trigger.skipped or (trigger.message if trigger.met else ""),
         }
-        for watched in assembly.wiring.watch(account, assembly.clock.now())
+        for watched in preview.watch(assembly.wiring, account, assembly.clock.now())
         for trigger in watched.triggers
     ]

@@ -1,6 +1,5 @@
 """Joins ports and rules to the services: what each job of the registry runs. Shell."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache, partial
@@ -25,7 +24,6 @@ from ops_pipeline.ports import Broker
 from ops_pipeline.stages.classifier import service as classifier
 from ops_pipeline.stages.dispatcher import service as dispatcher
 from ops_pipeline.stages.dispatcher.context import DispatchRules, GateContext, Household
-from ops_pipeline.stages.dispatcher.plan import Decision
 from ops_pipeline.stages.execution import service as execution
 from ops_pipeline.stages.execution.gateway import Desk
 from ops_pipeline.stages.execution.rate_budget import Use
@@ -36,7 +34,6 @@ from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
 from ops_pipeline.stages.position_manager import service as position_manager
 from ops_pipeline.stages.position_manager.exits import execute_roll
 from ops_pipeline.stages.position_manager.roll_plan import RollView, target_expiration
-from ops_pipeline.stages.position_manager.watched import Watched
 from ops_pipeline.stages.position_manager.wishes import tightened
 from ops_pipeline.stages.signal_engine import service as signal_engine
 from ops_pipeline.stages.telemetry import service as telemetry
@@ -286,30 +283,6 @@ class Wiring:
             fees=fee_rules_on(day),
             stop=-book.exit_rules(tier=tier, strategy=Strategy.SWING, account=account).stop,
         )
-
-    def judge(self, account: AccountId, now: datetime) -> Sequence[Decision]:
-        """Judge an account's fresh signals; stores and sends nothing."""
-        session = self.parts.calendar.session_at(now)
-        if session is None:
-            return ()
-        rules = self.dispatch_rules(account, now, self.parts.store.ledger(account).tier)
-        return dispatcher.judge(now, session, self.dispatcher_ports(account), rules).decisions
-
-    def watch(self, account: AccountId, now: datetime) -> Sequence[Watched]:
-        """Judge an account's positions by every rule; decides nothing."""
-        session = self.parts.calendar.session_at(now)
-        ports = self.manager_ports(account, now)
-        held = [p for p in self.parts.store.ledger(account).open_positions if p.qty]
-        if session is None or not held:
-            return ()
-        quotes = self.parts.market.quotes([position.contract.occ for position in held], now=now)
-        rules = self.manager_rules(account)
-        return [
-            position_manager.watch(
-                position, quotes, now=now, session=session, ports=ports, rules=rules, whole=True
-            )
-            for position in held
-        ]
 
     def manage(self, now: datetime, account: str) -> StepReport:
         """Watch one account's positions and do what their rules ask for."""

@@ -378,8 +378,7 @@ def _send_all(
     tier: Tier,
 ) -> StepReport:
     sent, failed = 0, []
-    decisions = judged.decisions
-    for decision in decisions:
+    for decision in judged.decisions:
         if not isinstance(decision.verdict, Approved):
             continue
         opened = position_opened(
@@ -389,14 +388,13 @@ def _send_all(
         sent += 1
         if isinstance(outcome, Rejected):
             failed.append(Failed(item=decision.signal.id, error=f"{outcome.code}: {outcome.message}"))
-    approved = sum(isinstance(decision.verdict, Approved) for decision in decisions)
     return StepReport(
         stage="dispatcher",
         now=now,
         account=ports.desk.account,
-        read=len(decisions),
-        decided=approved,
-        refused=len(decisions) - approved,
+        read=len(judged.decisions),
+        decided=sent,
+        refused=len(judged.decisions) - sent,
         sent=sent,
         failed=tuple(failed),
     )
