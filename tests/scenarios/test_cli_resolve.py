@@ -42,7 +42,6 @@ def home(tmp_path):
         compose.simulated_market(settings, calendar),
         database=run.database,
         clock=clock,
-        durable=False,
         label=run.id,
         book_path=lambda account: saved_book(run, account),
     )

@@ -11,7 +11,7 @@ from ops_pipeline.domain.controls import Act, PositionWished, Request, SymbolBlo
 from ops_pipeline.domain.ids import client_order_id, logical_account
 from ops_pipeline.domain.orders import OrderState, Purpose
 from ops_pipeline.domain.units import to_usd4
-from ops_pipeline.engine.requests import serve
+from ops_pipeline.engine.requests import HANDLERS, serve
 from ops_pipeline.verify.crash import open_lab
 from ops_pipeline.verify.databases import DATABASE_ID
 from ops_pipeline.verify.fuse import Fuse
@@ -289,3 +289,7 @@ def test_a_stop_set_before_a_split_sells_nothing_at_the_new_price(tmp_path):
     desk.live(at(15, 0, day=date(2026, 3, 3)))
     assert desk.position().contract.occ == "META260410C00125000"
     assert (desk.position().qty, desk.ledger.wish_of(POSITION).stop) == (16, to_usd4("0.275"))
+
+
+def test_every_act_has_somebody_who_serves_it():
+    assert set(HANDLERS) == set(Act)

@@ -1,5 +1,7 @@
 """What a request would do, in words, before anybody is asked to confirm it. Shell."""
 
+from typing import assert_never
+
 from ops_pipeline.adapters.store.store import SqlStore
 from ops_pipeline.app.words import stamp
 from ops_pipeline.domain.accounts import ControlLevel
@@ -62,6 +64,11 @@ def _line(ledger: Ledger, request: Request) -> str:
             return f"entries in {request.subject} are allowed again"
         case Act.SET:
             return _set(ledger, request)
+        case Act.ADOPT | Act.RELEASE | Act.RESOLVE:
+            # What these do is worked out whole, by what would do it: `engine.operator.propose`.
+            return f"{request.act} {request.subject}"
+        case _:
+            assert_never(request.act)
 
 
 def _level(ledger: Ledger, level: ControlLevel) -> str:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.breaks import Cause
 from ops_pipeline.domain.units import AccountId, Contracts, PositionId, Usd4
 
 
@@ -97,11 +98,16 @@ class Act(StrEnum):
     BLOCK = "block"
     UNBLOCK = "unblock"
     SET = "set"
+    ADOPT = "adopt"
+    RELEASE = "release"
+    RESOLVE = "resolve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One wish of a person, for one account or ("") all; `subject` names a position, order or symbol.
+
+    A resolution names its `cause` and the cash (Usd4) it books; a release that hands over stops managing.
 
     `asked_at` is the wall's. Serving the same request twice does nothing more than serving it once.
     """
@@ -118,6 +124,9 @@ class Request:
     stop: Usd4 | None = None
     target: Usd4 | None = None
     until: datetime | None = None
+    cause: Cause | None = None
+    amount: Usd4 = 0
+    hand_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,13 @@
 """Ends what waits for a person: adopts, releases, resolves, in one account of a run. Shell."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from ops_pipeline.domain.breaks import Cause
+from ops_pipeline.domain.controls import Act, Request
 from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.positions import Position
-from ops_pipeline.domain.units import AccountId, ClientOrderId, Usd4
+from ops_pipeline.domain.units import AccountId, ClientOrderId
 from ops_pipeline.engine.adoption import taken_over
 from ops_pipeline.engine.wiring import Wiring
 from ops_pipeline.stages.execution.rate_budget import Use
@@ -22,49 +22,33 @@ from ops_pipeline.stages.execution.resolutions import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One command of a person: `adopt` a symbol, `release` a symbol or position, `resolve` anything.
-
-    `subject` is a symbol, a position or an order; `amount` is the cash (Usd4) a resolution books.
-    """
-
-    command: str
-    subject: str
-    actor: str
-    reason: str
-    cause: Cause = Cause.UNKNOWN
-    hand_over: bool = False
-    amount: Usd4 = 0
-
-
-def propose(wish: Wish, account: AccountId, wiring: Wiring, now: datetime) -> Proposal | Objection:
-    """Say what a wish would do in an account; nothing is stored.
+def propose(request: Request, account: AccountId, wiring: Wiring, now: datetime) -> Proposal | Objection:
+    """Say what a request would do in an account; nothing is stored.
 
     Raises BrokerUnavailable where the broker must be asked and does not answer.
     """
     ledger = wiring.parts.store.ledger(account)
-    by = By(actor=wish.actor, reason=wish.reason, now=now)
-    match wish.command:
-        case "adopt":
-            return _adopt(wish.subject, ledger, wiring, by)
-        case "release":
-            return _release(wish, ledger, by)
+    by = By(actor=request.actor, reason=request.reason, now=now)
+    match request.act:
+        case Act.ADOPT:
+            return _adopt(request.subject, ledger, wiring, by)
+        case Act.RELEASE:
+            return _release(request, ledger, by)
         case _:
-            return _resolve(wish, ledger, wiring, by)
+            return _resolve(request, ledger, wiring, by)
 
 
-def carry_out(wish: Wish, account: AccountId, wiring: Wiring, now: datetime) -> Proposal | Objection:
-    """Do what a wish asks, judged anew from what stands now, in one commit."""
-    proposal = propose(wish, account, wiring, now)
+def carry_out(request: Request, account: AccountId, wiring: Wiring, now: datetime) -> Proposal | Objection:
+    """Do what a request asks, judged anew from what stands now, in one commit."""
+    proposal = propose(request, account, wiring, now)
     if isinstance(proposal, Proposal):
         wiring.parts.store.commit(account, proposal.bodies, at=now)
     return proposal
 
 
-def concerns(wish: Wish, ledger: Ledger) -> bool:
-    """Tell whether an account knows what a wish is about."""
-    subject = wish.subject
+def concerns(request: Request, ledger: Ledger) -> bool:
+    """Tell whether an account knows what a request is about."""
+    subject = request.subject
     known = (ledger.breaks, ledger.external, ledger.orders, ledger.positions)
     return any(subject in rows for rows in known) or _position(subject, ledger) is not None
 
@@ -82,23 +66,27 @@ def _adopt(symbol: str, ledger: Ledger, wiring: Wiring, by: By) -> Proposal | Ob
     return adopt(ledger, opened, price=price, by=by)
 
 
-def _release(wish: Wish, ledger: Ledger, by: By) -> Proposal | Objection:
-    position = _position(wish.subject, ledger)
+def _release(request: Request, ledger: Ledger, by: By) -> Proposal | Objection:
+    position = _position(request.subject, ledger)
     if position is None:
-        return Objection(f"{wish.subject}: expected the symbol or id of an open position")
-    return release(ledger, position, hand_over=wish.hand_over, by=by)
+        return Objection(f"{request.subject}: expected the symbol or id of an open position")
+    return release(ledger, position, hand_over=request.hand_over, by=by)
 
 
-def _resolve(wish: Wish, ledger: Ledger, wiring: Wiring, by: By) -> Proposal | Objection:
-    order = ledger.orders.get(ClientOrderId(wish.subject))
+def _resolve(request: Request, ledger: Ledger, wiring: Wiring, by: By) -> Proposal | Objection:
+    order = ledger.orders.get(ClientOrderId(request.subject))
     if order is not None:
         shown = wiring.desk(ledger.account, Use.RECONCILE).broker.order(order.id)
-        return resolve_order(order, shown, wish.cause, by=by)
-    if wish.subject in ledger.breaks:
-        return resolve_break(ledger, wish.subject, wish.cause, amount=wish.amount, by=by)
-    position = _position(wish.subject, ledger)
+        return resolve_order(order, shown, request.cause or Cause.UNKNOWN, by=by)
+    if request.subject in ledger.breaks:
+        return resolve_break(
+            ledger, request.subject, request.cause or Cause.UNKNOWN, amount=request.amount, by=by
+        )
+    position = _position(request.subject, ledger)
     if position is None:
-        return Objection(f"{wish.subject}: expected a difference, a quarantined order or a frozen position")
+        return Objection(
+            f"{request.subject}: expected a difference, a quarantined order or a frozen position"
+        )
     return release(ledger, position, hand_over=False, by=by)
 
 

@@ -20,10 +20,13 @@ from ops_pipeline.domain.controls import (
 from ops_pipeline.domain.events import ControlChanged
 from ops_pipeline.domain.orders import Order, OrderState
 from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId, format_usd
+from ops_pipeline.engine.operator import carry_out
 from ops_pipeline.engine.wiring import Wiring
+from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.stages.execution.gateway import cancel, give_up, request_cancel
 from ops_pipeline.stages.execution.levels import lowering_objection, raised
 from ops_pipeline.stages.execution.rate_budget import Use
+from ops_pipeline.stages.execution.resolutions import Objection
 from ops_pipeline.stages.position_manager.wishes import set_objection
 
 # What was asked so long ago is not what is wanted now; a raised level always is. No longer than the least
@@ -207,6 +210,17 @@ def _set(request: Request, account: AccountId, wiring: Wiring, now: datetime) ->
     return Answer(account=account, done=True, text=f"{position.id}: {', '.join(parts)}")
 
 
+def _end(request: Request, account: AccountId, wiring: Wiring, now: datetime) -> Answer:
+    """End what waits for a person: adopt, release or resolve it."""
+    try:
+        done = carry_out(request, account, wiring, now)
+    except BrokerUnavailable as error:
+        return Answer(account=account, done=False, text=f"the broker did not answer: {error}")
+    if isinstance(done, Objection):
+        return Answer(account=account, done=False, text=done.why)
+    return Answer(account=account, done=True, text="; ".join(done.lines))
+
+
 HANDLERS: Mapping[Act, Handler] = {
     Act.LEVEL: _level,
     Act.EXIT: _exit,
@@ -214,4 +228,7 @@ HANDLERS: Mapping[Act, Handler] = {
     Act.BLOCK: _block,
     Act.UNBLOCK: _unblock,
     Act.SET: _set,
+    Act.ADOPT: _end,
+    Act.RELEASE: _end,
+    Act.RESOLVE: _end,
 }

@@ -11,6 +11,7 @@ import typer
 from ops_pipeline.app.cli import shared
 
 if TYPE_CHECKING:
+    from ops_pipeline.app.runs import Run
     from ops_pipeline.domain.controls import Request
 
 position_app = typer.Typer(help="Change how a position is watched.", no_args_is_help=True)
@@ -44,7 +45,7 @@ def kill(
     from ops_pipeline.domain.controls import Act
 
     wanted = ControlLevel[level.name]
-    request = _request(Act.LEVEL, reason, account=account or "", level=wanted)
+    request = request_of(Act.LEVEL, reason, account=account or "", level=wanted)
     _put(request, home, run_id, yes=yes, as_json=as_json)
 
 
@@ -94,7 +95,7 @@ def exit_position(
     """Sell a position, or some of its contracts, whatever its rules say."""
     from ops_pipeline.domain.controls import Act
 
-    request = _request(Act.EXIT, reason, subject=position, qty=qty)
+    request = request_of(Act.EXIT, reason, subject=position, qty=qty)
     _put(request, home, run_id, yes=yes, as_json=as_json)
 
 
@@ -109,7 +110,7 @@ def cancel(
     """Cancel one order; its exit rule or its signal may send another: block the symbol to prevent that."""
     from ops_pipeline.domain.controls import Act
 
-    _put(_request(Act.CANCEL, reason, subject=order), home, run_id, yes=yes, as_json=as_json)
+    _put(request_of(Act.CANCEL, reason, subject=order), home, run_id, yes=yes, as_json=as_json)
 
 
 def block(
@@ -129,7 +130,7 @@ def block(
     from ops_pipeline.domain.controls import Act
 
     ends = until.replace(tzinfo=_NEW_YORK).astimezone(UTC) if until else None
-    request = _request(Act.BLOCK, reason, account=account or "", subject=symbol.upper(), until=ends)
+    request = request_of(Act.BLOCK, reason, account=account or "", subject=symbol.upper(), until=ends)
     _put(request, home, run_id, yes=yes, as_json=as_json)
 
 
@@ -145,7 +146,7 @@ def unblock(
     """Allow entries in a blocked symbol again."""
     from ops_pipeline.domain.controls import Act
 
-    request = _request(Act.UNBLOCK, reason, account=account or "", subject=symbol.upper())
+    request = request_of(Act.UNBLOCK, reason, account=account or "", subject=symbol.upper())
     _put(request, home, run_id, yes=yes, as_json=as_json)
 
 
@@ -171,11 +172,12 @@ def position_set(
         prices = [None if text is None else to_usd4(text) for text in (stop, target)]
     except (ArithmeticError, ValueError) as error:
         raise ConfigurationError(f"position set: expected prices in dollars, was {stop}, {target}") from error
-    request = _request(Act.SET, reason, subject=position, stop=prices[0], target=prices[1])
+    request = request_of(Act.SET, reason, subject=position, stop=prices[0], target=prices[1])
     _put(request, home, run_id, yes=yes, as_json=as_json)
 
 
-def _request(act: Any, reason: str, **named: Any) -> "Request":
+def request_of(act: Any, reason: str, **named: Any) -> "Request":
+    """Give a request of this person at this instant."""
     from ops_pipeline.app.asking import request_id
     from ops_pipeline.app.clock import WallClock
     from ops_pipeline.app.process import actor_name
@@ -199,7 +201,6 @@ def _put(request: "Request", home: Path, run_id: str | None, *, yes: bool, as_js
     """Show what would happen, ask where it must be confirmed, hand it over, say what became of it."""
     from dataclasses import replace
 
-    from ops_pipeline.app.asking import ask
     from ops_pipeline.app.cli.opening import opened
     from ops_pipeline.app.listing import accounts_of
     from ops_pipeline.app.previews import owner_of, preview
@@ -217,6 +218,13 @@ def _put(request: "Request", home: Path, run_id: str | None, *, yes: bool, as_js
             shared.errors.print(line, markup=False, highlight=False, soft_wrap=True)
     if not yes:
         _confirm(request, lowers=lowers)
+    hand_in(request, run, home, as_json=as_json)
+
+
+def hand_in(request: "Request", run: "Run", home: Path, *, as_json: bool) -> None:
+    """Hand a request to the process that runs, or serve it here; say what became of it."""
+    from ops_pipeline.app.asking import ask
+
     answered = ask(run, request, home, say=lambda _: None)
     if answered is None:
         shared.errors.print(

@@ -1,17 +1,20 @@
 """Commands that end what waits for a person: adopt, release, resolve; each shows first, then asks. Shell."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops_pipeline.app.cli import shared
+from ops_pipeline.app.cli.control import hand_in, request_of
 from ops_pipeline.domain.breaks import Cause
+from ops_pipeline.domain.controls import Act
 
 if TYPE_CHECKING:
     from ops_pipeline.app.compose import Assembly
+    from ops_pipeline.domain.controls import Request
     from ops_pipeline.domain.units import AccountId
-    from ops_pipeline.engine.operator import Wish
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger for good.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -28,10 +31,8 @@ def adopt(
     as_json: shared.Json = False,
 ) -> None:
     """Manage contracts that somebody else bought: they become a position with an exit policy."""
-    from ops_pipeline.engine.operator import Wish
-
-    wish = Wish(command="adopt", subject=symbol.upper(), actor=_actor(), reason=reason)
-    _act(wish, account, home, run_id, yes=yes, as_json=as_json)
+    request = request_of(Act.ADOPT, reason, subject=symbol.upper())
+    _act(request, account, home, run_id, yes=yes, as_json=as_json)
 
 
 def release(
@@ -47,10 +48,8 @@ def release(
     as_json: shared.Json = False,
 ) -> None:
     """Unfreeze a position whose difference is gone; with --hand-over stop managing it."""
-    from ops_pipeline.engine.operator import Wish
-
-    wish = Wish(command="release", subject=symbol, actor=_actor(), reason=reason, hand_over=hand_over)
-    _act(wish, account, home, run_id, yes=yes, as_json=as_json)
+    request = request_of(Act.RELEASE, reason, subject=symbol, hand_over=hand_over)
+    _act(request, account, home, run_id, yes=yes, as_json=as_json)
 
 
 def resolve(
@@ -71,53 +70,41 @@ def resolve(
     """End a difference, a quarantined order or a freeze under the cause you name."""
     from ops_pipeline.domain.errors import ConfigurationError
     from ops_pipeline.domain.units import to_usd4
-    from ops_pipeline.engine.operator import Wish
 
     try:
         cash = to_usd4(amount)
     except (ArithmeticError, ValueError) as error:
         raise ConfigurationError(f"--amount: expected dollars, was {amount!r}") from error
-    wish = Wish(command="resolve", subject=subject, actor=_actor(), reason=reason, cause=cause, amount=cash)
-    _act(wish, account, home, run_id, yes=yes, as_json=as_json)
-
-
-def _actor() -> str:
-    from ops_pipeline.app.process import actor_name
-
-    return actor_name()
+    request = request_of(Act.RESOLVE, reason, subject=subject, cause=cause, amount=cash)
+    _act(request, account, home, run_id, yes=yes, as_json=as_json)
 
 
 def _act(
-    wish: "Wish", account: str | None, home: Path, run_id: str | None, *, yes: bool, as_json: bool
+    request: "Request", account: str | None, home: Path, run_id: str | None, *, yes: bool, as_json: bool
 ) -> None:
-    """Show what would happen, ask, do it; exit 1 where it can not be done."""
+    """Show what would happen, ask, hand it over; exit 1 where it can not be done."""
     from ops_pipeline.app import runs
     from ops_pipeline.app.reopen import reopen
-    from ops_pipeline.engine.operator import carry_out, propose
+    from ops_pipeline.engine.operator import propose
     from ops_pipeline.stages.execution.resolutions import Objection
 
-    assembly = reopen(runs.find_run(home, run_id), writable=True)
+    run = runs.find_run(home, run_id)
+    assembly = reopen(run, writable=False)
     with assembly.store:
-        now = assembly.clock.now()
-        owner = _owner(wish, assembly, account)
-        proposal = propose(wish, owner, assembly.wiring, now)
-        if isinstance(proposal, Objection):
-            shared.errors.print(f"{owner}: {proposal.why}", markup=False, highlight=False)
-            raise typer.Exit(shared.BROKEN)
-        for line in proposal.lines:
-            shared.errors.print(f"{owner}: {line}", markup=False, highlight=False)
-        if not yes:
-            typer.confirm("Do it?", abort=True, err=True)
-        carry_out(wish, owner, assembly.wiring, now)
-    if as_json:
-        did = {"account": owner, "command": wish.command, "subject": wish.subject}
-        shared.print_json({**did, "done": list(proposal.lines)})
-    else:
-        shared.console.print(f"{owner}: done", markup=False, highlight=False)
+        owner = _owner(request, assembly, account)
+        proposal = propose(request, owner, assembly.wiring, assembly.clock.now())
+    if isinstance(proposal, Objection):
+        shared.errors.print(f"{owner}: {proposal.why}", markup=False, highlight=False)
+        raise typer.Exit(shared.BROKEN)
+    for line in proposal.lines:
+        shared.errors.print(f"{owner}: {line}", markup=False, highlight=False)
+    if not yes:
+        typer.confirm("Do it?", abort=True, err=True)
+    hand_in(replace(request, account=owner), run, home, as_json=as_json)
 
 
-def _owner(wish: "Wish", assembly: "Assembly", account: str | None) -> "AccountId":
-    """Give the account a wish is about: the one named, or the only one that knows its subject."""
+def _owner(request: "Request", assembly: "Assembly", account: str | None) -> "AccountId":
+    """Give the account a request is about: the one named, or the only one that knows its subject."""
     from ops_pipeline.app.reopen import account_or_all
     from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
     from ops_pipeline.engine.operator import concerns
@@ -125,11 +112,11 @@ def _owner(wish: "Wish", assembly: "Assembly", account: str | None) -> "AccountI
     names = account_or_all(assembly, account)
     if account is not None:
         return names[0]
-    known = [name for name in names if concerns(wish, assembly.store.ledger(name))]
+    known = [name for name in names if concerns(request, assembly.store.ledger(name))]
     if not known:
         raise MissingDataError(
-            f"{wish.subject}: expected a symbol, order or position of the run; `ops status` lists what waits"
+            f"{request.subject}: expected a symbol, order or position of the run; see `ops status`"
         )
     if len(known) > 1:
-        raise ConfigurationError(f"{wish.subject}: expected --account, one of {', '.join(known)}")
+        raise ConfigurationError(f"{request.subject}: expected --account, one of {', '.join(known)}")
     return known[0]
