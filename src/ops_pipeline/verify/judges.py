@@ -220,19 +220,18 @@ def _p8_peak_and_stop_only_rise(case: Case) -> Complaints:
 
 
 def _p9_tiers_once(case: Case) -> Complaints:
-    """Judge what the ladder sold: half at its first level, three quarters in all, also where both go."""
-    first: Counter[str] = Counter()
-    both: Counter[str] = Counter()
+    """Judge what the ladder sold: half at its first level; a jump past both sells 3/4 at the second."""
+    sold: Counter[tuple[str, str]] = Counter()
     for order in case.ledger.orders.values():
         if order.intent.purpose is Purpose.TIER:
-            both[order.intent.position_id] += order.booked
-            if order.intent.key == tier_key(order.intent.position_id, 1):
-                first[order.intent.position_id] += order.booked
+            sold[order.intent.position_id, order.intent.key] += order.booked
     found = []
-    for position_id, qty in both.items():
-        original = _position(case, position_id).original_qty
-        if first[position_id] > max(1, original // 2) or qty > max(1, original * 3 // 4):
-            found.append(f"{position_id}: the ladder sold {qty} of {original}, {first[position_id]} first")
+    for (position_id, key), qty in sold.items():
+        position = _position(case, position_id)
+        original = position.original_qty
+        part = original // 2 if key == tier_key(position.id, 1) else original * 3 // 4
+        if qty > max(1, part):
+            found.append(f"{key} sold {qty} of {original}")
     return found
 
 
