@@ -44,7 +44,8 @@ def test_a_process_that_was_taken_over_from_stops_itself_and_commits_nothing(nam
 def test_a_fence_that_is_not_checked_is_caught(tmp_path):
     url = f"sqlite:///{tmp_path}/ops.sqlite"
     life = lease.run_life(BENCH, lease.SQLITE, url, 5, 1, first=without_fence)
-    assert any("taken over from, it" in found for found in life.objections)
+    assert life.objections
+    assert life.ends["StaleWriterError"] == 0
 
 
 def test_schedules_with_pauses_and_take_overs_come_to_rest():
