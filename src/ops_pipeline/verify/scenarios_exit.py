@@ -18,6 +18,7 @@ from ops_pipeline.verify.scenario import (
     filled,
     flat,
     holding,
+    holds,
     level,
     market,
     signal,
@@ -112,6 +113,19 @@ def rejected_exit_was_taken() -> Plan:
         end=at(14, 46),
         script={"submit": [Kind.REJECTED_YET_TAKEN], "activities": [Kind.WITHHELD_FILLS] * 4},
         complaints=lambda lab: flat(lab, reason=STOP),
+    )
+
+
+def rejected_resend_of_a_late_target() -> Plan:
+    """Have a target's first send arrive late, after its resend was rejected: the half is sold once."""
+    made = market()
+    made.put(at(14, 41), "1.85", "1.90", occ=CALL)
+    return Plan(
+        market=made,
+        acts=[holding()],
+        end=at(14, 46),
+        script={"submit": [Kind.LATE_REQUEST, Kind.REJECTED]},
+        complaints=lambda lab: holds(lab, {CALL: HELD // 2}),
     )
 
 
@@ -234,6 +248,7 @@ EXITS = (
     rejected_exits,
     exit_answer_lost,
     rejected_exit_was_taken,
+    rejected_resend_of_a_late_target,
     stuck_exit,
     cancel_races,
     exit_of_the_day_expires,

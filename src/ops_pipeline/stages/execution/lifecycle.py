@@ -41,6 +41,8 @@ _STEPS_TO_FLOOR = 2
 # A cancel that got lost is asked for again, at most this often (RELIABILITY B14).
 _CANCEL_AGAIN_S = 6
 # Waits after the first, second ... rejection of an exit in a row; the last one repeats (B9).
+# The attempt that is the first resend.
+_RESENT = 2
 _EXIT_BACKOFF_S = (1, 2, 5, 10, 30)
 # What a send may take in all (RELIABILITY 3.5, 3.8): so long a paused process may still be at it.
 _SEND_WITHIN_S = 10
@@ -293,6 +295,17 @@ def retry_exit_at(orders: Sequence[Order]) -> datetime | None:
         return None
     wait = _EXIT_BACKOFF_S[min(rejected, len(_EXIT_BACKOFF_S)) - 1]
     return orders[-1].updated_at + timedelta(seconds=wait)
+
+
+def quiet_at(orders: Sequence[Order], *, quarantine_s: int) -> datetime | None:
+    """Give when the newest order's earlier sends can no longer arrive; None: it was no rejected resend.
+
+    A rejection of a resend is no proof: an earlier send under the same id may still be under way.
+    """
+    newest = orders[-1] if orders else None
+    if newest is None or newest.state is not OrderState.REJECTED or newest.attempt < _RESENT:
+        return None
+    return (newest.last_sent_at or newest.updated_at) + timedelta(seconds=quarantine_s)
 
 
 def is_exit(order: Order) -> bool:

@@ -58,9 +58,15 @@ def reason_of(order: Order) -> ExitReason:
     return ExitReason(order.intent.reason)
 
 
-def may_send_at(exit_: Exit, ledger: Ledger) -> datetime | None:
-    """Give when a rejected exit may be tried again; None: at once."""
-    return lifecycle.retry_exit_at(_orders_of(exit_, ledger))
+def may_send_at(exit_: Exit, ledger: Ledger, *, quarantine_s: int) -> datetime | None:
+    """Give when a rejected exit may be tried again; None: at once.
+
+    One that sells a part must not sell it twice, so it waits until nothing of it can arrive any more; one
+    that must get out goes on, for the broker sells no more than is held.
+    """
+    orders = _orders_of(exit_, ledger)
+    quiet = None if exit_.decision.latched else lifecycle.quiet_at(orders, quarantine_s=quarantine_s)
+    return quiet or lifecycle.retry_exit_at(orders)
 
 
 def limit_of(exit_: Exit, ledger: Ledger, rules: ExitOrderRules) -> Usd4 | None:
