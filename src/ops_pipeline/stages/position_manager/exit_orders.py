@@ -64,9 +64,12 @@ def may_send_at(exit_: Exit, ledger: Ledger, *, quarantine_s: int) -> datetime |
     One that sells a part must not sell it twice, so it waits until nothing of it can arrive any more; one
     that must get out goes on, for the broker sells no more than is held.
     """
-    orders = _orders_of(exit_, ledger)
-    quiet = None if exit_.decision.latched else lifecycle.quiet_at(orders, quarantine_s=quarantine_s)
-    return quiet or lifecycle.retry_exit_at(orders)
+    retry = lifecycle.retry_exit_at(_orders_of(exit_, ledger))
+    if exit_.decision.latched:
+        return retry
+    # Also those of a decision that was withdrawn meanwhile.
+    every = [order for order in ledger.orders_of(exit_.position.id) if lifecycle.is_exit(order)]
+    return lifecycle.quiet_at(every, quarantine_s=quarantine_s) or retry
 
 
 def limit_of(exit_: Exit, ledger: Ledger, rules: ExitOrderRules) -> Usd4 | None:
