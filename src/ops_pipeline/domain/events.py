@@ -4,13 +4,12 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
-from math import isfinite
 from typing import get_args
 
 from ops_pipeline.domain.accounts import ControlLevel, Mode, Tier
 from ops_pipeline.domain.alerts import AlertCleared, AlertRaised
 from ops_pipeline.domain.breaks import BreakEvent, ExternalMoved, OperatorActed
-from ops_pipeline.domain.codec import MISFITS, build, encode
+from ops_pipeline.domain.codec import MISFITS, build, encode, read_json
 from ops_pipeline.domain.controls import PersonsEvent
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.orders import BrokerStatus, Fill, GateResult, OrderIntent
@@ -371,20 +370,13 @@ def canonical(body: EventBody) -> str:
     return json.dumps(encode(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(f"expected a finite number, was {text}")
-    return number
-
-
 def decode(kind: str, text: str) -> EventBody:
     """Read a body back; an unknown kind or a misfit raises ValueError that names it."""
     body_type = _KINDS.get(kind)
     if body_type is None:
         raise ValueError(f"event kind: expected one of {sorted(_KINDS)}, was {kind!r}")
     try:
-        body: EventBody = build(body_type, json.loads(text, parse_constant=_finite, parse_float=_finite))
+        body: EventBody = build(body_type, read_json(text))
     except MISFITS as error:
         raise ValueError(f"event {kind}: its body does not fit: {error}") from error
     return body
