@@ -1,7 +1,7 @@
 """What a broker answered, as the wire carried it: the evidence a ledger must be able to name. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,3 +17,7 @@ class Heard:
     answers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     absent: set[tuple[str, datetime]] = field(default_factory=set)
     positions: dict[datetime, list[Mapping[str, int]]] = field(default_factory=lambda: defaultdict(list))
+
+    def newest_positions(self) -> Sequence[Mapping[str, int]]:
+        """Give what the lists showed at the last instant at which any was read."""
+        return self.positions[max(self.positions)] if self.positions else ()

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     REORDERED_FILLS = "reordered fills"
     PARTIAL_FILL = "partial fill"
     MANUAL_SALE = "manual sale"
+    BUST = "trade bust"
     FOREIGN_ORDER = "foreign instance's order"
     CRASH = "process crash"
     ZOMBIE = "zombie"

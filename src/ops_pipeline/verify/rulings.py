@@ -181,6 +181,9 @@ def _wrong(decision: ExitDecision, life: _Life, at: datetime, case: Case) -> str
             return f"before {_EOD} to the close" if early else ""
         case ExitReason.EXPIRY_CUTOFF:
             close = _close_of(at)
+            # What expired without a word of the broker is decided on still; nothing of it can be sold.
+            if at.date() > life.contract.expiration:
+                return ""
             early = close is None or at < close - _CUT_OFF or at.date() < life.contract.expiration
             return f"before {_CUT_OFF} to the last close" if early else ""
         case _:

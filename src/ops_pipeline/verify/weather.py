@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from ops_pipeline.domain.orders import ActivityKind
 from ops_pipeline.domain.units import ClientOrderId, Occ
 from ops_pipeline.verify.fuse import Crash, Fuse
 from ops_pipeline.verify.kinds import Kind
@@ -17,9 +18,11 @@ ZOMBIES = (0, 0, 3, 8)
 _JUMPS = (0, 0, 0, 20)
 _SALES = (0, 0, 0, 40)
 _FOREIGNERS = (0, 0, 0, 40)
+_BUSTS = (0, 0, 0, 40)
 # Each take-over is another open database.
 _MOST_TAKE_OVERS = 3
 _DOWN_S = (0, 20)
+_SHARES = 100
 _JUMP_S = (20, 120)
 # The prefix of order ids of another installation of this program.
 _FOREIGN = "op1ffff-e-"
@@ -42,6 +45,8 @@ class Weather(Fuse):
         self._jumps = random.choice(_JUMPS)
         self._sales = random.choice(_SALES)
         self._foreigners = random.choice(_FOREIGNERS)
+        self._busts = random.choice(_BUSTS)
+        self._busted: set[str] = set()
         self.lab: Lab | None = None
 
     def point(self, what: str) -> None:
@@ -64,18 +69,37 @@ class Weather(Fuse):
         now = lab.clock.now()
         if now >= self._until:
             return
-        drawn = self._random.randrange(1_000)
-        if drawn < self._jumps:
-            self._fired[Kind.CLOCK_JUMP] += 1
-            lab.be_off(timedelta(seconds=self._random.randint(*_JUMP_S)), "host suspended")
-        elif drawn < self._jumps + self._sales:
-            self._sale_by_hand(lab)
-        elif drawn < self._jumps + self._sales + self._foreigners:
-            self._foreign_order(lab)
+        for chance, happen in (
+            (self._jumps, self._jump),
+            (self._sales, self._sale_by_hand),
+            (self._foreigners, self._foreign_order),
+            (self._busts, self._bust),
+        ):
+            if self._random.randrange(1_000) < chance:
+                happen(lab)
 
     def down(self) -> timedelta:
         """Give how long a dead process stays dead."""
         return timedelta(seconds=self._random.randint(*_DOWN_S))
+
+    def _jump(self, lab: Lab) -> None:
+        self._fired[Kind.CLOCK_JUMP] += 1
+        lab.be_off(timedelta(seconds=self._random.randint(*_JUMP_S)), "host suspended")
+
+    def _bust(self, lab: Lab) -> None:
+        """Let the exchange take an execution of ours back, where the account holds what that undoes."""
+        oracle = lab.oracles[self._random.choice(lab.accounts)]
+        oracle.advance()
+        fills = [row.fill for row in oracle.book.activities if row.kind is ActivityKind.FILL and row.fill]
+        for fill in fills:
+            held = oracle.book.holdings.get(fill.occ)
+            free = (held.qty if held else 0) - oracle.for_sale(fill.occ)
+            if fill.client_order_id and fill.execution_id not in self._busted and fill.qty <= free:
+                self._busted.add(fill.execution_id)
+                self._fired[Kind.BUST] += 1
+                back = fill.price * fill.qty * _SHARES + fill.fees
+                oracle.happen(ActivityKind.BUST, fill.occ, -fill.qty, back, fill=fill)
+                return
 
     def _sale_by_hand(self, lab: Lab) -> None:
         account = self._random.choice(lab.accounts)

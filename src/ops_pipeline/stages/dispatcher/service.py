@@ -274,16 +274,16 @@ def _due_signals(now: datetime, session: Session, ledger: Ledger, ports: Dispatc
     if not fresh:
         return []
     verdicts = ports.store.verdicts(ports.desk.account, session=session.date)
-    # A purchase that the exchange took back is not made again.
-    entered = ledger.entered_since(session.date)
-    bought = {p.signal_id for p in entered if p.bought or p.removed_by}
-    working = {order.intent.key for order in ledger.live_orders if order.intent.purpose is Purpose.ENTRY}
+    # A purchase that the exchange took back is not made again, nor one that was sent and turned away.
+    taken: set[str] = {p.signal_id for p in ledger.entered_since(session.date) if p.bought or p.removed_by}
+    taken |= {order.intent.key for order in ledger.live_orders if order.intent.purpose is Purpose.ENTRY}
+    taken |= {order.intent.key for order in ledger.turned_away_since(session.open_at) if order.attempt}
     due = []
     for signal in fresh:
         row = verdicts.get(signal.id)
         wait = ports.retry_every if signal.interval is Interval.DAY else timedelta(0)
         judged = row is not None and (row.reason == "confidence" or now - row.at < wait)
-        if signal.id not in bought and signal.id not in working and not judged:
+        if signal.id not in taken and not judged:
             due.append(signal)
     return due
 

@@ -258,8 +258,11 @@ def entry_objection(order: Order, ledger: Ledger) -> str:
     if ledger.control >= ControlLevel.CANCEL_ENTRIES:
         return f"control {ledger.control.name}"
     position = ledger.positions.get(order.intent.position_id)
-    own = order.intent.purpose in ENTRIES and position is not None
-    return "exit decided" if own and position is not None and position.exit is not None else ""
+    if order.intent.purpose not in ENTRIES or position is None:
+        return ""
+    if not position.is_open:
+        return "given up before"
+    return "exit decided" if position.exit is not None else ""
 
 
 def exit_objection(order: Order, ledger: Ledger) -> str:
