@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -25,7 +26,7 @@ from ops_pipeline.verify.weather import ZOMBIES, Weather
 
 # Faults of calls, in parts per thousand: orders and cancels are few, and suffer more than reads.
 _RATE = (20, 250)
-_ORDER_RATE = (300, 900)
+_ORDER_RATE = (400, 900)
 # In every third weather signals live so long: entries outlive them, and what is lost is given up.
 _SHORT_LIVES_S = (2, 40)
 # How long faults go on at least, and how long everything then has to come to rest: beyond quarantine and
@@ -33,6 +34,8 @@ _SHORT_LIVES_S = (2, 40)
 _STORM = timedelta(minutes=4)
 _CALM = timedelta(minutes=8)
 _LEAST_SEEDS, _LEAST_FIRINGS, _LEAST_HITS = 5_000, 500, 20
+# Enough for the rarest kind and edge too.
+_FULL = 6_000
 _SHOWN = 5
 
 
@@ -71,7 +74,7 @@ def brewed(
 ) -> tuple[Lab, str, Counter[Kind], list[str]]:
     """Run a seed's scenario; give the laboratory, what happened in it and what is objected to."""
     random = Random(seed)
-    name = random.choice(sorted(SCENARIOS))
+    name = random.choice(_drawn())
     plan = SCENARIOS[name]()
     until = plan.start if calm else max(plan.start + _STORM, plan.end)
     plan = replace(plan, end=_at_rest(max(until, plan.end)))
@@ -86,6 +89,12 @@ def brewed(
     if not calm and not random.randrange(3):
         lab.longest_life = timedelta(seconds=random.randint(*_SHORT_LIVES_S))
     return lab, name, network.fired, run_on(lab, plan)
+
+
+@cache
+def _drawn() -> tuple[str, ...]:
+    """Give the scenarios to draw from: those that rare faults make what they are stand there twice."""
+    return tuple(name for name, plan in sorted(SCENARIOS.items()) for _ in range(2 if plan().script else 1))
 
 
 def _schedule(random: Random, until: datetime, script: Mapping[str, Sequence[Kind | None]]) -> Schedule:
@@ -191,7 +200,7 @@ GOAL = Goal(
     number="G3",
     target=f"0 bad of >= {_LEAST_SEEDS:,} seeds, each kind >= {_LEAST_FIRINGS}, each edge >= {_LEAST_HITS}",
     short=60,
-    full=_LEAST_SEEDS,
+    full=_FULL,
     measure=measure,
     replay=replay,
 )
