@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from ops_pipeline.app.cli.main import app
 from ops_pipeline.app.settings import load_settings
-from ops_pipeline.domain import ledger
+from ops_pipeline.domain import ledger_fold
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.orders import GateResult
 from ops_pipeline.engine.tick import Engine
@@ -56,7 +56,7 @@ def test_a_gateway_that_never_looks_is_stopped_by_the_ledger_and_caught(calm, mo
     before = sendings(calm)[0] - 2  # after the intent was stored
     reduce_only = ControlLevel.REDUCE_ONLY
     assert objections(calm, before, reduce_only) == (), "the transaction that writes SENDING refuses it"
-    monkeypatch.setattr(ledger, "_may_send", lambda *_: None)
+    monkeypatch.setattr(ledger_fold, "_may_send", lambda *_: None)
     monkeypatch.setattr(gateway, "control", lambda *_: GateResult("control", True, "", ""))
     assert any(text.startswith("K1") for text in objections(calm, before, reduce_only))
 

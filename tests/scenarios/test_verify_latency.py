@@ -6,6 +6,7 @@ import pytest
 
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain import events as e
+from ops_pipeline.domain.breaks import BreakFound
 from ops_pipeline.stages.execution import lifecycle
 from ops_pipeline.verify.crash import finish, open_lab
 from ops_pipeline.verify.fuse import Fuse
@@ -70,7 +71,7 @@ def test_an_exit_whose_holdings_cannot_be_read_is_tried_again_in_seconds(lived):
 def test_an_empty_list_of_positions_freezes_nothing_while_the_account_is_worth_more_than_its_cash(lived):
     lab, waits = lived("stuck_exit", positions=[Kind.EMPTY_LIST] * 6)
     kinds = {type(event.body) for event in lab.store.events(LARGE.id)}
-    assert e.BreakFound not in kinds
+    assert BreakFound not in kinds
     assert e.PositionFrozen not in kinds
     assert [wait.accepted for wait in waits] == [True]
     assert waits[0].seconds <= 15

@@ -25,7 +25,7 @@ def run(seed, *objections):
         objections=objections,
         fired={Kind.ZOMBIE: 1},
         hits={},
-        latencies=(),
+        waits=(),
         trace="",
     )
 

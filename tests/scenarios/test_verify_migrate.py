@@ -5,7 +5,7 @@ import pytest
 from ops_pipeline.adapters.store import migrate
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.verify import migrations
-from ops_pipeline.verify.cluster import find_programs
+from ops_pipeline.verify.cluster import find_binaries
 from ops_pipeline.verify.goals import Bench
 from tests.conftest import NOT_RUN
 
@@ -14,7 +14,7 @@ BENCH = Bench(book=Settings())
 
 @pytest.fixture
 def _sqlite_alone(monkeypatch):
-    monkeypatch.setattr(migrations, "find_programs", lambda: None)
+    monkeypatch.setattr(migrations, "find_binaries", lambda: None)
 
 
 @pytest.mark.usefixtures("_sqlite_alone")
@@ -46,7 +46,7 @@ def test_code_that_takes_a_newer_database_is_found(monkeypatch):
 
 
 def test_postgresql_is_measured_where_it_is_installed():
-    if find_programs() is None:
+    if find_binaries() is None:
         pytest.skip(f"{NOT_RUN} no PostgreSQL server found")
     result = migrations.measure(BENCH, 1)
     assert result.passed, result.failures

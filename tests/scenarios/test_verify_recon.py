@@ -30,7 +30,7 @@ def test_g18_a_case_is_told_again_from_its_seed():
 
 def without_doubt(monkeypatch):
     """An empty list of positions is taken for a flat account."""
-    monkeypatch.setattr(service, "_refuse_doubtful", lambda *_: None)
+    monkeypatch.setattr(service, "refuse_doubtful", lambda *_: None)
 
 
 def failing_reads_are_empty(monkeypatch):

@@ -5,7 +5,8 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from ops_pipeline.domain.changing import changed
-from ops_pipeline.domain.ledger import Ledger, apply_all
+from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_fold import apply_all
 from tests.builders_ledger import START, TINY, account_opened, entry, intended
 
 

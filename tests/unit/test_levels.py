@@ -8,6 +8,7 @@ from ops_pipeline.app.brake import EmergencyBrake, read_kill_file
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import BrokerAccount, ControlLevel
 from ops_pipeline.domain.alerts import AlertCode, AlertRaised, Severity
+from ops_pipeline.domain.breaks import BreakFound, Cause
 from ops_pipeline.domain.controls import FREE, Brake, kill_id_of
 from ops_pipeline.domain.ids import client_order_id
 from ops_pipeline.domain.ledger import Ledger
@@ -76,8 +77,13 @@ def test_lowering_needs_a_clean_reconciliation_since_the_raise(agreed_at, found)
 
 
 def test_lowering_is_refused_while_a_difference_stands():
-    found = e.BreakFound(
-        symbol=META_CALL, ledger_qty=2, broker_qty=1, cause="", confirmed=False, seen_at=minute(0)
+    found = BreakFound(
+        symbol=META_CALL,
+        ledger_qty=2,
+        broker_qty=1,
+        cause=Cause.UNKNOWN,
+        confirmed=False,
+        seen_at=minute(0),
     )
     ledger = told(standing(REDUCE), found)
     assert objection(ledger, now=minute(9)).endswith(f"found one in {META_CALL}")

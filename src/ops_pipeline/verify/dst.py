@@ -52,10 +52,22 @@ class Run:
     trace: str
 
 
-def run_seed(book: LabBook, seed: int, *, calm: bool = False, zombies: Sequence[int] = ZOMBIES) -> Run:
-    """Run a seed's scenario in its weather to rest, and judge it; `calm`: without any fault."""
+def run_seed(
+    book: LabBook,
+    seed: int,
+    *,
+    calm: bool = False,
+    scripted: bool = True,
+    zombies: Sequence[int] = ZOMBIES,
+) -> Run:
+    """Run a seed's scenario in its weather to rest, and judge it.
+
+    `calm`: without any fault; `scripted` False: without the faults that make the scenario what it is.
+    """
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = brewed(book, seed, Path(folder), calm=calm, zombies=zombies)
+        lab, name, fired, objections = brewed(
+            book, seed, Path(folder), calm=calm, scripted=scripted, zombies=zombies
+        )
         run = Run(
             seed=seed,
             scenario=name,
@@ -70,7 +82,13 @@ def run_seed(book: LabBook, seed: int, *, calm: bool = False, zombies: Sequence[
 
 
 def brewed(
-    book: LabBook, seed: int, folder: Path, *, calm: bool = False, zombies: Sequence[int] = ZOMBIES
+    book: LabBook,
+    seed: int,
+    folder: Path,
+    *,
+    calm: bool = False,
+    scripted: bool = True,
+    zombies: Sequence[int] = ZOMBIES,
 ) -> tuple[Lab, str, Counter[Kind], list[str]]:
     """Run a seed's scenario; give the laboratory, what happened in it and what is objected to."""
     random = Random(seed)
@@ -78,9 +96,8 @@ def brewed(
     plan = SCENARIOS[name]()
     until = plan.start if calm else max(plan.start + _STORM, plan.end)
     plan = replace(plan, end=_at_rest(max(until, plan.end)))
-    network = FaultyNetwork(
-        {account.id: _schedule(random, until, {} if calm else plan.script) for account in plan.accounts}
-    )
+    script = plan.script if scripted and not calm else {}
+    network = FaultyNetwork({account.id: _schedule(random, until, script) for account in plan.accounts})
     weather = Weather(random, network.fired, until=until, zombies=zombies)
     plan = replace(plan, match=replace(plan.match, seed=seed, partial_chance=0.5))
     lab = open_lab(plan, book, folder, weather, network)
@@ -186,10 +203,12 @@ def replay(bench: Bench, case: str) -> Told:
     return tell(bench.book, int(case))[0]
 
 
-def tell(book: LabBook, seed: int, *, calm: bool = False) -> tuple[Told, Sequence[Wait]]:
+def tell(
+    book: LabBook, seed: int, *, calm: bool = False, scripted: bool = True
+) -> tuple[Told, Sequence[Wait]]:
     """Run a seed again; give what happened, what is objected to, and how long its exits waited."""
     with TemporaryDirectory() as folder:
-        lab, name, fired, objections = brewed(book, seed, Path(folder), calm=calm)
+        lab, name, fired, objections = brewed(book, seed, Path(folder), calm=calm, scripted=scripted)
         lines = [f"scenario {name}", *told(lab), f"fired {dict(fired)}"]
         waits = waits_of(lab)
         lab.close()

@@ -12,7 +12,8 @@ from ops_pipeline.verify.judges import Case, Complaints, Judge
 # RELIABILITY 3.1 and 3.6, as the profile `default` has them.
 _QUARANTINE = timedelta(seconds=120)
 _SNAPSHOTS_APART = timedelta(seconds=15)
-_OWN_BUDGET = "request budget"
+# What our own door put off: the request budget, or a level that rose before the socket.
+_OWN = ("request budget", "control ")
 _DONE = (OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED)
 _WALKS = (Purpose.ENTRY, Purpose.ROLL_OPEN)
 
@@ -21,7 +22,7 @@ def _o11_answers_as_heard(case: Case) -> Complaints:
     """Judge that what is recorded of a POST is what came back, in order; only a death loses an answer."""
     recorded: dict[str, list[str]] = defaultdict(list)
     for event in case.events:
-        if isinstance(event.body, e.OrderAnswered) and event.body.detail != _OWN_BUDGET:
+        if isinstance(event.body, e.OrderAnswered) and not event.body.detail.startswith(_OWN):
             recorded[event.body.client_order_id].append(event.body.outcome)
     found = []
     for order, outcomes in recorded.items():

@@ -344,9 +344,10 @@ class Lab:
 
     def _renewed(self, store: SqlStore) -> SqlStore:
         """Give a store that remembers nothing, over the same connection: what a new process opens."""
-        # The dead process has no say in what this one commits.
+        # The dead process's parts have no say in what this one commits; who records the disk goes on.
         store.database.before_commit.clear()
-        store.database.on_end.clear()
+        listeners = store.database.on_end
+        listeners[:] = [listener for listener in listeners if not hasattr(listener, "__self__")]
         leases = Leases(store.database, holder=self._holder, build_hash="", clock=self.clock.now)
         fresh = SqlStore(store.database, leases, emergency=store.emergency)
         fresh.import_journal()

@@ -19,7 +19,7 @@ _SHOWN = 5
 
 def stormy(book: LabBook, seed: int) -> Run:
     """Run a seed with all its faults."""
-    return run_seed(book, seed)
+    return run_seed(book, seed, scripted=False)
 
 
 def calm(book: LabBook, seed: int) -> Run:
@@ -93,7 +93,7 @@ def _excluded(runs: Iterable[Run]) -> dict[str, dict[str, float]]:
 def replay(bench: Bench, case: str) -> Told:
     """Run one case again: a seed, or `calm:SEED` without faults; object to exits that were too slow."""
     quiet = case.startswith(_CALM)
-    told, waits = tell(bench.book, int(case.removeprefix(_CALM)), calm=quiet)
+    told, waits = tell(bench.book, int(case.removeprefix(_CALM)), calm=quiet, scripted=False)
     bound = _CALM_P99_S if quiet else _STORM_MAX_S
     late = [str(wait) for wait in waits if (wait.accepted and wait.seconds > bound) or _is_stranded(wait)]
     return Told([*told.events, *map(str, waits)], late)

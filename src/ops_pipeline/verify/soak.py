@@ -205,14 +205,14 @@ def slope(values: Sequence[float]) -> float:
 
 
 def objections(year: Year, size: int) -> list[str]:
-    """Say what a year of `size` sessions grew or lacked; growth is judged behind the warm-up only."""
+    """Say what a year of `size` sessions grew or lacked; memory is judged behind the warm-up."""
     found = list(year.violations)
     warm = year.samples[_WARM_UP:]
     if warm:
         grown = slope([sample.resident_mib for sample in warm]) * _PER_SESSIONS
         if grown > _MOST_SLOPE_MIB:
             found.append(f"memory grows by {grown:.2f} MiB in {_PER_SESSIONS} sessions")
-        ratio = _second_half_percent([sample.database_bytes for sample in warm])
+        ratio = _second_half_percent([sample.database_bytes for sample in year.samples])
         if not _LINEAR[0] <= ratio <= _LINEAR[1]:
             found.append(f"the database grows by {ratio} % of its first half's bytes in the second")
     settled = year.samples[min(_WARM_UP, 2) :]

@@ -28,7 +28,7 @@ _MAX_CHARS: Final = 4_000
 _TOKEN: Final = re.compile(
     r"[a-z][a-z&]*(?:['’-][a-z]+)*|[$€£+-]?\d[\d,]*(?:\.\d+)?%?|[;:!?.,|]|[\U0001F680\U0001F4C8\U0001F4C9]"
 )
-_NOISE: Final = re.compile(r"https?://\S+|[]\w+")
+_NOISE: Final = re.compile(r"https?://\S+|[@#]\w+")
 _COMPARED: Final = re.compile(r"\b(?:compared (?:to|with)|from|versus|vs\.?|against)\s")
 _AMOUNT: Final = re.compile(
     r"""(-?\d[\d,]*(?:\.\d+)?)\s*
