@@ -189,6 +189,12 @@ def abandoned_entry_found_resting() -> Plan:
     )
 
 
+def _stopped_or_never_sent(lab: Lab) -> list[str]:
+    """Complain unless it was stopped; one whose process died before the POST outlived its signal, unsent."""
+    never = not lab.oracles[LARGE.id].accepted
+    return flat(lab, reason="not_filled" if never else STOP)
+
+
 def abandoned_entry_found_filled() -> Plan:
     """Give an unseen entry up; it is found filled before its fills are shown, and managed to its stop."""
     made = market()
@@ -198,7 +204,7 @@ def abandoned_entry_found_filled() -> Plan:
         acts=[signal(life=_SHORTER)],
         end=at(14, 46),
         script={"submit": [Kind.LOST_RESPONSE], "activities": [Kind.WITHHELD_FILLS] * 4, **_UNSEEN},
-        complaints=lambda lab: flat(lab, reason=STOP),
+        complaints=_stopped_or_never_sent,
     )
 
 
@@ -211,7 +217,7 @@ def abandoned_entry_turns_up_filled() -> Plan:
         acts=[signal(life=_SHORTER)],
         end=at(14, 53),
         script={"submit": [Kind.VERY_LATE_REQUEST], "activities": [Kind.WITHHELD_FILLS] * 34},
-        complaints=lambda lab: flat(lab, reason=STOP),
+        complaints=_stopped_or_never_sent,
     )
 
 
