@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.adapters.simulator.book import Book
 from ops_pipeline.domain import events as e
-from ops_pipeline.domain.breaks import ExternalAdopted, FillBusted, PositionReleased
+from ops_pipeline.domain.breaks import ExternalAdopted, ExternalMoved, FillBusted, PositionReleased
 from ops_pipeline.domain.ids import tier_key
 from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.ledger import Ledger
@@ -89,6 +89,8 @@ def _o5_booked_within_count(case: Case) -> Complaints:
 
 def _o6_every_fill_booked_once(case: Case) -> Complaints:
     booked = Counter(ev.body.fill.execution_id for ev in case.events if isinstance(ev.body, e.FillBooked))
+    # One that contradicts what the ledger holds is booked beside the positions, and freezes them.
+    booked += Counter(ev.body.activity_id for ev in case.events if isinstance(ev.body, ExternalMoved))
     found = [f"{fill} booked {times} times" for fill, times in booked.items() if times > 1]
     for activity in case.book.activities:
         fill = activity.fill

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.breaks import FillBusted
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.positions import ExitDecision, ExitReason
@@ -70,6 +71,8 @@ class _Lives:
                 self.control = level
             case e.FillBooked(fill=fill, position_id=key):
                 _fill(self.known[key], fill.qty, fill.price)
+            case FillBusted(fill=fill, position_id=key):
+                _bust(self.known[key], fill.qty, fill.price)
             case e.ContractsAdopted(position_id=key):
                 _fill(self.known[key], body.qty, body.price)
             case e.ContractsRemoved(position_id=key):
@@ -95,6 +98,14 @@ def _fill(life: _Life, qty: int, price: Usd4) -> None:
     life.bought += qty
     life.cost += price * qty * life.contract.multiplier
     life.peak = max(life.peak, -(-life.cost // (life.bought * life.contract.multiplier)))
+
+
+def _bust(life: _Life, qty: int, price: Usd4) -> None:
+    if qty < 0:
+        life.sold += qty
+        return
+    life.bought -= qty
+    life.cost -= price * qty * life.contract.multiplier
 
 
 def _adjust(life: _Life, body: e.ContractsAdjusted) -> None:

@@ -12,7 +12,7 @@ from ops_pipeline.domain.instruments import OptionContract, contract_of, split_c
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import Activity, ActivityKind, Fill, Order, Purpose
 from ops_pipeline.domain.positions import ExitReason, Position
-from ops_pipeline.domain.units import Occ, PositionId, Usd4
+from ops_pipeline.domain.units import Contracts, Occ, PositionId, Usd4
 from ops_pipeline.stages.execution.causes import LIQUIDATES_BEFORE_CLOSE
 
 LIQUIDATION = "liquidation"
@@ -35,13 +35,17 @@ _REASONS = {
 
 @dataclass(slots=True)
 class _Holdings:
-    """Quantities as they move through a batch: of positions, beside them, resolved by a person."""
+    """Quantities as they move through a batch: of positions, beside them, resolved by a person.
+
+    `booked` counts the legs of orders, `seen` holds the facts of the batch so far.
+    """
 
     ledger: Ledger
     held: dict[PositionId, int]
     beside: dict[str, int]
     resolved: dict[str, int]
     booked: dict[tuple[str, str], int]
+    seen: set[str]
     contracts: dict[PositionId, OptionContract]
     assigned: frozenset[str]
     closes: Closes
@@ -57,15 +61,15 @@ class _Holdings:
 def bookings(
     ledger: Ledger, activities: Sequence[Activity], *, closes: Closes = lambda _: None
 ) -> list[e.EventBody]:
-    """Give the events for activities not yet booked, by their instants, busts last.
+    """Give the events for activities not yet booked, by their instants.
 
-    A list may come in any order: of one instant, what adds is booked before what takes away. Whatever
-    moved cash or quantity is booked: to the position it belongs to, else beside them. What happened
+    A list may come in any order: of one instant, what adds is booked before what takes away, a bust last.
+    Whatever moved cash or quantity is booked: to the position it belongs to, else beside them. What happened
     before the account was opened is part of what it was opened with.
     """
     bodies: list[e.EventBody] = []
-    seen: set[str] = set()
     state = _state_of(ledger, activities, closes)
+    seen = state.seen
     for activity in sorted(activities, key=_turn):
         fact = fact_of(activity)
         early = ledger.opened_at is not None and activity.at < ledger.opened_at
@@ -76,8 +80,8 @@ def bookings(
     return highest([*_with_evidence(ledger, bodies), *_levels(ledger, bodies)])
 
 
-def _turn(activity: Activity) -> tuple[bool, datetime, bool]:
-    return activity.kind is ActivityKind.BUST, activity.at, activity.qty < 0
+def _turn(activity: Activity) -> tuple[datetime, bool, bool]:
+    return activity.at, activity.kind is ActivityKind.BUST, activity.qty < 0
 
 
 def book_by_hand(ledger: Ledger, activity: Activity, cause: Cause) -> list[e.EventBody]:
@@ -94,6 +98,7 @@ def _state_of(ledger: Ledger, activities: Sequence[Activity], closes: Closes) ->
         beside={symbol: row.qty for symbol, row in ledger.external.items()},
         resolved=dict(ledger.resolved),
         booked={},
+        seen=set(),
         contracts={},
         assigned=frozenset(contract.underlying for contract in contracts if contract),
         closes=closes,
@@ -128,8 +133,7 @@ def _filled(activity: Activity, fill: Fill, state: _Holdings) -> list[e.EventBod
     if left < 0 or position_id not in ledger.positions:
         return _contradiction(activity, position_id, state)
     state.held[position_id] = left
-    leg = next((i for i, leg in enumerate(order.intent.legs) if leg.occ == fill.occ), 0)
-    booked = state.booked.get((order.id, fill.occ), order.leg_booked[leg]) + abs(fill.qty)
+    booked = _booked(order, fill.occ, state) + abs(fill.qty)
     state.booked[order.id, fill.occ] = booked
     bodies: list[e.EventBody] = [
         e.FillBooked(fill=fill, position_id=position_id, multiplier=order.intent.multiplier)
@@ -139,6 +143,12 @@ def _filled(activity: Activity, fill: Fill, state: _Holdings) -> list[e.EventBod
         bodies.append(e.PositionFrozen(position_id=position_id, reason=reason))
         bodies += reduce_only(ledger, reason)
     return bodies
+
+
+def _booked(order: Order, occ: Occ, state: _Holdings) -> Contracts:
+    """Give what a leg of an order has booked by now, in this batch too."""
+    leg = next((i for i, leg in enumerate(order.intent.legs) if leg.occ == occ), 0)
+    return state.booked.get((order.id, occ), order.leg_booked[leg])
 
 
 def position_of(ledger: Ledger, order: Order, occ: Occ) -> PositionId:
@@ -164,14 +174,19 @@ def _busted(activity: Activity, fill: Fill | None, state: _Holdings) -> list[e.E
     ledger = state.ledger
     if fill is None or fill.client_order_id not in ledger.orders:
         return list(_moved(activity, Cause.BUST, state))
-    if fill.execution_id not in ledger.executions:
+    if fill.execution_id not in ledger.executions and fill.execution_id not in state.seen:
+        state.seen.discard(fact_of(activity))
         return []
     order = ledger.orders[fill.client_order_id]
     position_id = position_of(ledger, order, fill.occ)
+    booked = _booked(order, fill.occ, state)
+    if booked < abs(fill.qty):  # the fill contradicted the ledger, so it stands beside our positions
+        return list(_moved(activity, Cause.BUST, state))
     left = state.held.get(position_id, 0) - fill.qty
     if left < 0:
         return _contradiction(activity, position_id, state)
     state.held[position_id] = left
+    state.booked[order.id, fill.occ] = booked - abs(fill.qty)
     multiplier = order.intent.multiplier
     return [
         FillBusted(
