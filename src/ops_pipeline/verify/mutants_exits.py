@@ -13,7 +13,7 @@ _ROLL = "stages/position_manager/roll.py"
 _LIFECYCLE = "stages/execution/lifecycle.py"
 _CHECKS = "stages/execution/checks.py"
 _RECONCILE = "stages/execution/reconcile.py"
-_LEDGER = "domain/ledger.py"
+_LEDGER = "domain/ledger_fold.py"
 _ORDERS = "domain/orders.py"
 _ORDER_FOLD = "domain/order_fold.py"
 _POSITION_FOLD = "domain/position_fold.py"
@@ -47,8 +47,9 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
             ),
             Edit(
                 _CHECKS,
-                "        order.leaves\n        for order in others\n",
-                "        order.leaves\n        for order in others\n        if order.state != 'UNKNOWN'\n",
+                "        order.leaves\n        for order in case.others\n",
+                "        order.leaves\n        for order in case.others\n"
+                "        if order.state != 'UNKNOWN'\n",
             ),
         ),
         ("crash:entry_and_stop",),
@@ -243,9 +244,7 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(_EXITS, "    qty = min(wanted, held - committed, left)\n", "    qty = min(wanted, left)\n"),
             Edit(_LIFECYCLE, 'GateResult("held", intent.qty <= free,', 'GateResult("held", True,'),
-            Edit(
-                _CHECKS, 'GateResult("covered", intent.qty - booked <= free,', 'GateResult("covered", True,'
-            ),
+            Edit(_CHECKS, 'GateResult("covered", left <= free,', 'GateResult("covered", True,'),
         ),
         ("stop_after_an_unseen_sale",),
     ),
@@ -266,7 +265,7 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         "an exit goes out while the entry that may still add to its position works",
         (
             Edit(_EXITS, "if _cancel_entries(exit_.position, desk=desk, now=now):", "if False:"),
-            Edit(_LIFECYCLE, "own = order.intent.purpose in ENTRIES and position is not None", "own = False"),
+            Edit(_LIFECYCLE, 'return "exit decided" if position.exit is not None else ""', 'return ""'),
         ),
         ("stop_beside_a_working_entry",),
     ),

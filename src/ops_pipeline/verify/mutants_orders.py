@@ -6,14 +6,15 @@ _GATEWAY = "stages/execution/gateway.py"
 _LIFECYCLE = "stages/execution/lifecycle.py"
 _CHECKS = "stages/execution/checks.py"
 _RECONCILE = "stages/execution/reconcile.py"
+_BOOKING = "stages/execution/booking.py"
 _SERVICE = "stages/execution/service.py"
 _ORDERS = "domain/order_fold.py"
 _POSITIONS = "domain/position_fold.py"
-_LEDGER = "domain/ledger.py"
+_LEDGER = "domain/ledger_fold.py"
 
 _ANSWERED_UNKNOWN = 'outcome="unknown",'
 _MAY_BE_NOT_PLACED = (
-    "OrderState.NOT_PLACED: frozenset({OrderState.ABANDONING, OrderState.INTENT, OrderState.RESEND_WAIT}),"
+    "{OrderState.ABANDONING, OrderState.INTENT, OrderState.RESEND_WAIT, OrderState.QUARANTINED}"
 )
 
 
@@ -34,10 +35,10 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _GATEWAY,
-                "desk.broker.submit(replace(approved, gates=approved.gates + checks))",
-                "desk.broker.submit(replace(approved, intent=replace(intent, client_order_id="
+                "_through_the_door(replace(approved, gates=approved.gates + checks), desk=desk, now=now)",
+                "_through_the_door(replace(approved, intent=replace(intent, client_order_id="
                 'type(intent.client_order_id)(f"{intent.client_order_id}{sending.attempt}")))'
-                " if sending.attempt > 1 else approved)",
+                " if sending.attempt > 1 else approved, desk=desk, now=now)",
             ),
             Edit(_GATEWAY, "client_order_id=order.client_order_id,", "client_order_id=client_order_id,"),
         ),
@@ -69,8 +70,8 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
             _not_placed_from("SENDING"),
             Edit(
                 _RECONCILE,
-                'state=OrderState.UNKNOWN.value, reason="restart"',
-                'state=OrderState.NOT_PLACED.value, reason="restart"',
+                "state=OrderState.UNKNOWN.value,",
+                "state=OrderState.NOT_PLACED.value,",
             ),
         ),
         ("crash:entry_and_stop",),
@@ -78,7 +79,7 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "sending_forgotten_at_start",
         "an order that was being sent when the process died is left as it is",
-        (Edit(_SERVICE, "reconcile.recovered(desk.store.ledger(desk.account))", "[]"),),
+        (Edit(_SERVICE, "reconcile.recovered(before, took_over=took_over)", "[]"),),
         ("crash:entry_and_stop",),
     ),
     Mutant(
@@ -104,7 +105,11 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         "no_execution_dedupe",
         "a fill that is shown twice is booked twice",
         (
-            Edit(_RECONCILE, "if fact not in ledger.executions and fact not in seen:", "if True:"),
+            Edit(
+                _BOOKING,
+                "if not early and fact not in ledger.executions and fact not in seen:",
+                "if not early:",
+            ),
             Edit(_LEDGER, "    if fact_id in ledger.executions:\n", "    if False:\n"),
         ),
         ("entry_and_stop",),
@@ -115,8 +120,8 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _ORDERS,
-                "replace(order, broker_status=status, cum=cum)",
-                "replace(order, broker_status=status, cum=cum, booked=cum)",
+                "changed(order, broker_status=status, cum=cum)",
+                "changed(order, broker_status=status, cum=cum, booked=cum)",
             ),
         ),
         ("fills_shown_late",),
@@ -134,7 +139,13 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "no_activities_polling",
         "fills are not read from the account's activities",
-        (Edit(_GATEWAY, "booked = reconcile.bookings(ledger, activities)", "booked: list[EventBody] = []"),),
+        (
+            Edit(
+                _GATEWAY,
+                "booked = bookings(ledger, activities, closes=desk.close_on)",
+                "booked: list[EventBody] = []",
+            ),
+        ),
         ("entry_and_stop",),
     ),
     Mutant(
@@ -188,6 +199,7 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
                 "    except BrokerUnavailable:\n"
                 "        positions = ()\n",
             ),
+            Edit(_SERVICE, "        refuse_doubtful(positions, desk)\n", ""),
         ),
         ("lists_unread_for_a_minute",),
     ),
@@ -231,11 +243,11 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _RECONCILE,
-                "    return bodies + _reduce_only(ledger, reason)\n\n\ndef _break(",
-                "    return []\n\n\ndef _break(",
+                "    return bodies + reduce_only(ledger, reason)\n\n\ndef _break_prefix(",
+                "    return []\n\n\ndef _break_prefix(",
             ),
         ),
-        ("foreign_purchase",),
+        ("difference_beside_a_working_entry",),
     ),
     Mutant(
         "no_quarantine",
@@ -264,7 +276,7 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
             ),
             Edit(
                 _ORDERS,
-                "    if order.state in _LOST:\n        return replace(order, state=OrderState.ORPHAN)\n",
+                "    if order.state in _LOST:\n        return changed(order, state=OrderState.ORPHAN)\n",
                 "",
             ),
         ),
@@ -279,6 +291,11 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
                 "for order in (*ledger.live_orders, *late) if",
                 "for order in ledger.live_orders if",
             ),
+            Edit(
+                _GATEWAY,
+                "desk.broker.orders(since=oldest - _CLOCK_SLACK)",
+                "desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched or since is not None else ()",
+            ),
         ),
         ("abandoned_entry_rests",),
     ),
@@ -291,7 +308,10 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "kill_not_rechecked",
         "the kill level is not looked at again before the socket",
-        (Edit(_CHECKS, "ledger.control <= most,", "True,"),),
+        (
+            Edit(_CHECKS, 'GateResult("control", level <= most,', 'GateResult("control", True,'),
+            Edit(_LEDGER, "    if ledger.control > most:\n", "    if False:\n"),
+        ),
         ("kill_between_two_sends",),
     ),
     Mutant(
@@ -332,8 +352,9 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _POSITIONS,
-                "amount = fill.price * abs(fill.qty) * position.contract.multiplier",
-                "amount = fill.price * abs(fill.qty)",
+                "amount = fill.price * abs(fill.qty) * position.contract.multiplier\n"
+                "    fees = position.fees + fill.fees\n",
+                "amount = fill.price * abs(fill.qty)\n    fees = position.fees + fill.fees\n",
             ),
         ),
         ("entry_and_stop",),

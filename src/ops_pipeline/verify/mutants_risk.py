@@ -13,7 +13,7 @@ _LADDER = "stages/execution/ladder.py"
 _EXCHANGE = "adapters/calendar/exchange.py"
 _LEASE = "adapters/store/lease.py"
 _STORE = "adapters/store/ledger.py"
-_PROJECTIONS = "adapters/store/projections.py"
+_CHAIN = "adapters/store/chain.py"
 
 RISK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -162,8 +162,8 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _STORE,
-                "                write_changes(database, changes_of(after, events))\n",
-                "                changes_of(after, events)\n",
+                "write_changes(self._database, changes_of(after, events), reopened_by(after, events))",
+                "changes_of(after, events)",
             ),
         ),
         ("entry_and_stop",),
@@ -171,7 +171,7 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "chain_of_one_link",
         "an event is not chained to the one before it in its batch",
-        (Edit(_STORE, "        head = digest\n    return events, texts", "    return events, texts"),),
+        (Edit(_CHAIN, "        head = digest\n    return events, texts", "    return events, texts"),),
         ("entry_and_stop",),
     ),
     Mutant(
