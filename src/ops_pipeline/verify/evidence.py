@@ -92,14 +92,18 @@ def _o4_ended_means_booked(case: Case) -> Complaints:
 
 
 def _o1_no_more_than_wanted(case: Case) -> Complaints:
-    """Judge that all the orders of one purchase together bring no more than its first one asked for."""
-    wanted: dict[tuple[Purpose, str], int] = {}
+    """Judge that all the orders of one purchase together bring no more than one walk of it asked for.
+
+    A signal whose first walk ended unfilled may be approved anew, for another size, as another position.
+    """
+    walks: dict[tuple[Purpose, str], dict[str, int]] = defaultdict(dict)
     got: Counter[tuple[Purpose, str]] = Counter()
     for order in case.ledger.orders.values():
         intent = order.intent
         if intent.purpose in _WALKS:
-            wanted.setdefault((intent.purpose, intent.key), intent.qty)
+            walks[intent.purpose, intent.key].setdefault(intent.position_id, intent.qty)
             got[intent.purpose, intent.key] += order.booked
+    wanted = {cause: max(sizes.values()) for cause, sizes in walks.items()}
     return [f"{cause[1]}: {got[cause]} bought of {qty}" for cause, qty in wanted.items() if got[cause] > qty]
 
 

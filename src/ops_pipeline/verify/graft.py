@@ -74,8 +74,16 @@ def work_on(
         ours.close()
 
 
+def _forget() -> None:
+    """Let everything of ours but this module be imported anew: starting the process imported some of it."""
+    package = __name__.partition(".")[0]
+    for name in [name for name in sys.modules if name.startswith(f"{package}.") and name != __name__]:
+        del sys.modules[name]
+
+
 def _serve(pipe: Connection) -> None:
     try:
+        _forget()
         graft(pipe.recv())
         work, arguments = pipe.recv()
         pipe.send(work(*arguments))

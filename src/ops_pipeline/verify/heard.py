@@ -18,6 +18,7 @@ class Heard:
     absent: set[tuple[str, datetime]] = field(default_factory=set)
     positions: dict[datetime, list[Mapping[str, int]]] = field(default_factory=lambda: defaultdict(list))
 
-    def newest_positions(self) -> Sequence[Mapping[str, int]]:
-        """Give what the lists showed at the last instant at which any was read."""
-        return self.positions[max(self.positions)] if self.positions else ()
+    def newest_positions(self, *, until: datetime) -> Sequence[Mapping[str, int]]:
+        """Give what the lists showed at the last instant, up to `until`, at which any was read."""
+        newest = max((at for at in self.positions if at <= until), default=None)
+        return self.positions[newest] if newest is not None else ()

@@ -236,7 +236,14 @@ def _p8_peak_and_stop_only_rise(case: Case) -> Complaints:
 
 
 def _p9_tiers_once(case: Case) -> Complaints:
-    """Judge the ladder: half by the first level, three quarters by both, whole contracts rounded down."""
+    """Judge the ladder: half by the first level, three quarters by both, whole contracts rounded down.
+
+    A purchase busted later was still there when the ladder sold, so it is counted in.
+    """
+    busted = Counter[str]()
+    for event in case.events:
+        if isinstance(event.body, FillBusted) and event.body.fill.qty > 0:
+            busted[event.body.position_id] += event.body.fill.qty
     first: Counter[str] = Counter()
     both: Counter[str] = Counter()
     for order in case.ledger.orders.values():
@@ -246,7 +253,7 @@ def _p9_tiers_once(case: Case) -> Complaints:
                 first[order.intent.position_id] += order.booked
     found = []
     for position_id, qty in both.items():
-        original = _position(case, position_id).original_qty
+        original = _position(case, position_id).original_qty + busted[position_id]
         if first[position_id] > max(1, original // 2) or qty > max(1, original * 3 // 4):
             found.append(f"{position_id}: the ladder sold {qty} of {original}, {first[position_id]} first")
     return found

@@ -41,7 +41,7 @@ _MULTIPLIER = 100
 class Sent:
     """An order at the instant of its POST: the ledger as committed, the account and market as they are.
 
-    `shown`: what the lists of positions said when they were last read. `first`: this is the order's first
+    `shown`: what the lists of positions said when the order was intended. `first`: this is the order's first
     POST; a resend never changes what the market has left behind.
     """
 
@@ -102,7 +102,7 @@ def _not_twice_the_same(sent: Sent) -> str:
 
 
 def _no_more_than_shown(sent: Sent) -> str:
-    """P3: a sale is for at most what the broker's list showed when it was last read."""
+    """P3: a sale is for at most what the broker's list showed when it was decided."""
     most = max((rows.get(sent.intent.occ, 0) for rows in sent.shown), default=0)
     return "" if sent.intent.qty <= most else f"sells {sent.intent.qty}, the broker showed {most}"
 

@@ -105,7 +105,7 @@ def unknown_entry_is_risk() -> Plan:
         idle_until=_MORNING,
         end=_MORNING + timedelta(minutes=6),
         accounts=(_SMALL, LARGE),
-        script={"submit": [Kind.LOST_REQUEST], "activities": [None, None, None, *[Kind.READ_FAILED] * 9]},
+        script={"submit": [Kind.LOST_REQUEST], "activities": [None, None, None, *[Kind.READ_FAILED] * 100]},
         complaints=complaints,
     )
 

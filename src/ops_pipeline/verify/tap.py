@@ -91,7 +91,7 @@ class Tap:
             truth=truth,
             book=self._truth.book,
             quote=self._market.quotes([intent.occ], now=now).get(intent.occ),
-            shown=self._heard.newest_positions(),
+            shown=self._heard.newest_positions(until=known.created_at if known is not None else now),
         )
 
     def hear(self, intent: OrderIntent) -> None:
