@@ -25,7 +25,7 @@ def samples(*, mib=lambda _: 100.0, files=lambda _: 9, bytes_=lambda index: 1_00
 
 
 def test_the_short_form_lives_through_ten_sessions():
-    # A process of its own: descriptors of the tests before this one, closed meanwhile, are none of its concern.
+    # A process of its own: descriptors of the tests before this one, are none of its concern.
     run = subprocess.run(
         [
             sys.executable,
