@@ -42,7 +42,8 @@ class Sent:
     """An order at the instant of its POST: the ledger as committed, the account and market as they are.
 
     `shown`: what the lists of positions said when the order was intended. `first`: this is the order's first
-    POST; a resend never changes what the market has left behind.
+    POST, by the process that committed it. A resend never changes what the market, or a bust, has left
+    behind; a zombie's POST comes when its successor has settled the order.
     """
 
     intent: OrderIntent
@@ -163,7 +164,7 @@ def over_limits(sent: Sent) -> list[tuple[str, str]]:
         rules += [("P3", _no_more_than_shown), ("B12", _not_against_itself)]
     if sent.first and sent.intent.purpose is Purpose.ENTRY and sent.intent.generation == 1:
         rules += _OF_ENTRIES
-    if sent.intent.purpose is Purpose.ROLL_OPEN:
+    if sent.first and sent.intent.purpose is Purpose.ROLL_OPEN:
         rules.append(("S1", _after_the_close_is_booked))
     return [(name, wrong) for name, rule in rules if (wrong := rule(sent))]
 

@@ -1,5 +1,6 @@
 """Scenarios of exits: stops, ladders, kills, refusals, days that end. Pure."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from ops_pipeline.domain.accounts import ControlLevel
@@ -129,6 +130,13 @@ def rejected_resend_of_a_late_target() -> Plan:
     )
 
 
+def rejected_resend_that_no_list_shows() -> Plan:
+    """Let every list fail from then on: before the half is offered again, the order itself is asked for."""
+    plan = rejected_resend_of_a_late_target()
+    blind = [None, None, None, *[Kind.READ_FAILED] * 12]
+    return replace(plan, script={**plan.script, "orders": blind, "activities": blind})
+
+
 def stuck_exit() -> Plan:
     """Let the first exit stick at the broker: cancelled after its patience, sold by the next."""
     return Plan(
@@ -249,6 +257,7 @@ EXITS = (
     exit_answer_lost,
     rejected_exit_was_taken,
     rejected_resend_of_a_late_target,
+    rejected_resend_that_no_list_shows,
     stuck_exit,
     cancel_races,
     exit_of_the_day_expires,

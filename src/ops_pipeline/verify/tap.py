@@ -11,6 +11,7 @@ from ops_pipeline.domain.orders import (
     BrokerOrder,
     Order,
     OrderIntent,
+    OrderState,
     Purpose,
     Side,
     SubmitOutcome,
@@ -86,7 +87,7 @@ class Tap:
         known = ledger.orders.get(intent.client_order_id)
         return Sent(
             intent=intent,
-            first=known is not None and known.attempt <= 1,
+            first=known is not None and known.attempt <= 1 and known.state is OrderState.SENDING,
             ledger=ledger,
             truth=truth,
             book=self._truth.book,

@@ -300,13 +300,20 @@ def retry_exit_at(orders: Sequence[Order]) -> datetime | None:
     return orders[-1].updated_at + timedelta(seconds=wait)
 
 
-def quiet_at(orders: Sequence[Order], *, quarantine_s: int) -> datetime | None:
-    """Give when the newest order's earlier sends can no longer arrive; None: it was no rejected resend.
+def rejected_resend(orders: Sequence[Order]) -> Order | None:
+    """Give the newest order where it was rejected on a resend; oldest order first.
 
-    A rejection of a resend is no proof: an earlier send under the same id may still be under way.
+    Such a rejection is no proof: an earlier send under the same id may still be under way.
     """
     newest = orders[-1] if orders else None
-    if newest is None or newest.state is not OrderState.REJECTED or newest.attempt < _RESENT:
+    rejected = newest is not None and newest.state is OrderState.REJECTED and newest.attempt >= _RESENT
+    return newest if rejected else None
+
+
+def quiet_at(orders: Sequence[Order], *, quarantine_s: int) -> datetime | None:
+    """Give when the sends of a rejected resend can no longer arrive; None: the newest order is none."""
+    newest = rejected_resend(orders)
+    if newest is None:
         return None
     return (newest.last_sent_at or newest.updated_at) + timedelta(seconds=quarantine_s)
 

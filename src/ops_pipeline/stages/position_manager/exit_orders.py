@@ -53,6 +53,11 @@ def working_entries(ledger: Ledger, position: Position) -> list[Order]:
     ]
 
 
+def all_exits(ledger: Ledger, position: Position) -> list[Order]:
+    """Give every exit order the position ever had, also those of decisions that were withdrawn."""
+    return [order for order in ledger.orders_of(position.id) if lifecycle.is_exit(order)]
+
+
 def reason_of(order: Order) -> ExitReason:
     """Give the reason a live exit order works for."""
     return ExitReason(order.intent.reason)
@@ -67,9 +72,7 @@ def may_send_at(exit_: Exit, ledger: Ledger, *, quarantine_s: int) -> datetime |
     retry = lifecycle.retry_exit_at(_orders_of(exit_, ledger))
     if exit_.decision.latched:
         return retry
-    # Also those of a decision that was withdrawn meanwhile.
-    every = [order for order in ledger.orders_of(exit_.position.id) if lifecycle.is_exit(order)]
-    return lifecycle.quiet_at(every, quarantine_s=quarantine_s) or retry
+    return lifecycle.quiet_at(all_exits(ledger, exit_.position), quarantine_s=quarantine_s) or retry
 
 
 def limit_of(exit_: Exit, ledger: Ledger, rules: ExitOrderRules) -> Usd4 | None:

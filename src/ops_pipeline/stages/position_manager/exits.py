@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ops_pipeline.domain.ids import roll_id_for
+from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.orders import Approved, OrderIntent, OrderState, Purpose, Refused, SubmitOutcome
 from ops_pipeline.domain.positions import ExitReason, Position
@@ -13,9 +14,11 @@ from ops_pipeline.domain.rules import ExitOrderRules
 from ops_pipeline.domain.units import Contracts, Occ
 from ops_pipeline.stages.execution import lifecycle
 from ops_pipeline.stages.execution.gateway import Desk, cancel, holdings, observe, send
+from ops_pipeline.stages.execution.reconcile import observations
 from ops_pipeline.stages.position_manager import roll_saga
 from ops_pipeline.stages.position_manager.exit_orders import (
     Exit,
+    all_exits,
     exit_intent,
     limit_of,
     may_send_at,
@@ -30,7 +33,7 @@ from ops_pipeline.stages.position_manager.roll_plan import RollPlan, RollView, p
 def execute_exit(
     exit_: Exit, *, desk: Desk, now: datetime, rules: ExitOrderRules
 ) -> SubmitOutcome | Refused | None:
-    """Sell what the decision says, at most what the broker holds; None: nothing could be sent now.
+    """Sell what the decision says, at most what broker and ledger hold; None: nothing could be sent now.
 
     A working entry of the position is cancelled first and waited for. After rejections in a row it
     waits longer each time. Raises BrokerUnavailable where the broker's holdings cannot be read.
@@ -42,8 +45,11 @@ def execute_exit(
     limit = limit_of(exit_, ledger, rules)
     if limit is None or (retry_at is not None and now < retry_at):
         return None
-    held = _held(exit_.position.contract.occ, desk)
-    committed = lifecycle.sell_leaves(ledger, exit_.position.contract.occ)
+    if not exit_.decision.latched and _has_turned_up(exit_.position, ledger, desk=desk, now=now):
+        return None
+    occ = exit_.position.contract.occ
+    held = min(_held(occ, desk), ledger.held().get(occ, 0))
+    committed = lifecycle.sell_leaves(ledger, occ)
     # What a late fill of the entry added is part of a decision to sell everything.
     left = ledger.positions[exit_.position.id].qty
     wanted = left if exit_.qty == exit_.position.qty else exit_.qty
@@ -95,6 +101,19 @@ def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:
     if entering:
         observe(desk, now=now)
     return bool(working_entries(desk.store.ledger(desk.account), position))
+
+
+def _has_turned_up(position: Position, ledger: Ledger, *, desk: Desk, now: datetime) -> bool:
+    """Ask once more for an order that was rejected on a resend; True where a send of it did arrive.
+
+    Lists that failed or hid it meanwhile are no evidence. Raises BrokerUnavailable.
+    """
+    order = lifecycle.rejected_resend(all_exits(ledger, position))
+    found = desk.broker.order(order.id) if order is not None else None
+    if found is None:
+        return False
+    desk.store.commit(desk.account, observations(ledger, [found]), at=now)
+    return True
 
 
 def _held(occ: Occ, desk: Desk) -> Contracts:
