@@ -131,10 +131,13 @@ def rejected_resend_of_a_late_target() -> Plan:
 
 
 def rejected_resend_that_no_list_shows() -> Plan:
-    """Let every list fail from then on: before the half is offered again, the order itself is asked for."""
+    """Hide it from every list until it may be offered again: the order itself is asked for first."""
     plan = rejected_resend_of_a_late_target()
-    blind = [None, None, None, *[Kind.READ_FAILED] * 12]
-    return replace(plan, script={**plan.script, "orders": blind, "activities": blind})
+    blind = {
+        "orders": [*[None] * 4, *[Kind.READ_FAILED] * 140],
+        "activities": [*[None] * 3, Kind.MISSING_FILLS],
+    }
+    return replace(plan, script={**plan.script, **blind})
 
 
 def stuck_exit() -> Plan:
