@@ -28,8 +28,11 @@ _BY_HAND = frozenset(
     {
         "cancel_entries",
         "flatten_beside_a_working_entry",
+        "flatten_three",
         "hard_stop_then_normal",
+        "kill_between_two_sends",
         "reduce_only_refuses_entries",
+        "refused_after_it_was_lost",
     }
 )
 NAMES = tuple(sorted(set(SCENARIOS) - _BY_HAND))
