@@ -122,7 +122,7 @@ def _schedule(random: Random, until: datetime, script: Mapping[str, Sequence[Kin
         rate=random.randint(*_RATE),
         order_rate=random.randint(*_ORDER_RATE),
     )
-    return Scripted(Script(script), storm)
+    return Scripted(Script(script), storm, until=until)
 
 
 def _at_rest(until: datetime) -> datetime:

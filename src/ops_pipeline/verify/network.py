@@ -107,16 +107,18 @@ class Script:
 
 
 class Scripted:
-    """A script's faults first, then another schedule's."""
+    """A script's faults first, up to an instant; then another schedule's."""
 
-    def __init__(self, script: Script, then: Schedule) -> None:
+    def __init__(self, script: Script, then: Schedule, *, until: datetime) -> None:
         """Follow `script`, then `then`."""
         self._script = script
         self._then = then
+        self._until = until
 
     def draw(self, call: str, now: datetime) -> Kind | None:
         """Give the script's next fault of the call, else what the other one draws."""
-        return self._script.draw(call, now) or self._then.draw(call, now)
+        scripted = self._script.draw(call, now) if now < self._until else None
+        return scripted or self._then.draw(call, now)
 
     def between(self, first: int, last: int) -> int:
         """Give what the other one gives."""

@@ -134,7 +134,7 @@ def rejected_resend_that_no_list_shows() -> Plan:
     """Hide it from every list until it may be offered again: the order itself is asked for first."""
     plan = rejected_resend_of_a_late_target()
     blind = {
-        "orders": [*[None] * 4, *[Kind.READ_FAILED] * 140],
+        "orders": [*[None] * 4, *[Kind.READ_FAILED] * 66],
         "activities": [*[None] * 3, Kind.MISSING_FILLS],
     }
     return replace(plan, script={**plan.script, **blind})
