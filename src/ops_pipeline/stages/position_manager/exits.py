@@ -106,14 +106,14 @@ def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:
 def _has_turned_up(position: Position, ledger: Ledger, *, desk: Desk, now: datetime) -> bool:
     """Ask once more for an order that was rejected on a resend; True where a send of it did arrive.
 
-    Lists that failed or hid it meanwhile are no evidence. Raises BrokerUnavailable.
+    Lists that failed or hid it meanwhile are no evidence; that the broker rejected or ended it empty is.
+    Raises BrokerUnavailable.
     """
     order = lifecycle.rejected_resend(all_exits(ledger, position))
     found = desk.broker.order(order.id) if order is not None else None
-    if found is None:
-        return False
-    desk.store.commit(desk.account, observations(ledger, [found]), at=now)
-    return True
+    news = observations(ledger, [found]) if found is not None else []
+    desk.store.commit(desk.account, news, at=now)
+    return bool(news)
 
 
 def _held(occ: Occ, desk: Desk) -> Contracts:
