@@ -33,7 +33,6 @@ from ops_pipeline.stages.dispatcher.sizing import (
     size_order,
     tier_budget,
 )
-from ops_pipeline.stages.dispatcher.tiers import step_tier, tier_for_equity
 from tests.builders_dispatch import (
     DAY,
     NOW,
@@ -51,7 +50,6 @@ SIZING = SETTINGS.sizing_rules()
 IV = SETTINGS.iv_rules()
 WHOLE = Factors(1.0, 1.0, 1.0)
 PLENTY = (Room("premium_at_risk", usd(1_000_000)),)
-TIERS = [SETTINGS.tier_rules(tier) for tier in Tier]
 
 
 def judge(rank, status=IvStatus.OK, *, iv=0.35, rules=IV):
@@ -380,35 +378,3 @@ def test_tier_budget_ignores_kelly_that_is_unknown():
     assert tier_budget(usd(1_000), 2_500, -1.0, 0) == usd(250)
     assert tier_budget(usd(1_000), 2_500, 0.0, 0) == 0
     assert tier_budget(-usd(1_000), 2_500, -1.0, 0) == 0
-
-
-# Tiers
-
-
-@pytest.mark.parametrize(
-    ("equity", "tier"),
-    [
-        ("1999.99", Tier.TINY),
-        (2_000, Tier.SMALL),
-        (5_000, Tier.MEDIUM),
-        (24_999, Tier.MEDIUM),
-        (25_000, Tier.LARGE),
-    ],
-)
-def test_tiers_by_equity(equity, tier):
-    assert tier_for_equity(usd(equity), TIERS) is tier
-
-
-def test_a_tier_changes_after_five_sessions_in_a_row_beyond_a_bound():
-    tier, drift = Tier.TINY, 0
-    seen = []
-    for equity in (2_100, 2_100, 1_900, 2_100, 2_100, 2_100, 2_100, 2_100):
-        tier, drift = step_tier(tier, drift, equity=usd(equity), tiers=TIERS, change_sessions=5)
-        seen.append((tier, drift))
-    assert seen[2] == (Tier.TINY, 0)
-    assert seen[-2:] == [(Tier.TINY, 4), (Tier.SMALL, 0)]
-
-
-def test_sessions_beyond_opposite_bounds_do_not_add_up():
-    assert step_tier(Tier.SMALL, 4, equity=usd(1_000), tiers=TIERS, change_sessions=5) == (Tier.SMALL, -1)
-    assert step_tier(Tier.SMALL, -4, equity=usd(1_000), tiers=TIERS, change_sessions=5) == (Tier.TINY, 0)

@@ -13,7 +13,7 @@ from ops_pipeline.stages.telemetry.bars import (
 )
 from ops_pipeline.stages.telemetry.service import TelemetryPorts, run_once
 from tests.builders_exits import quote_rules
-from tests.builders_market import ScriptedMarket
+from tests.builders_quotes import ScriptedMarket
 from tests.builders_signals import DAY_BEFORE, SESSION, daily_bars, minute_bars
 from tests.builders_world import calendar
 

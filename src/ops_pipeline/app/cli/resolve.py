@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops_pipeline.app.cli import shared
-from ops_pipeline.app.cli.control import hand_in, request_of
+from ops_pipeline.app.cli.control import Reason, Yes, hand_in, request_of
 from ops_pipeline.domain.breaks import Cause
 from ops_pipeline.domain.controls import Act
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ops_pipeline.domain.controls import Request
     from ops_pipeline.domain.units import AccountId
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger for good.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _ASKED = "asked for"
 
 
