@@ -93,7 +93,7 @@ def test_an_entrys_limit_never_exceeds_its_bounds_and_never_falls_with_its_step(
     reason=st.sampled_from(list(ExitReason)),
 )
 def test_an_exits_limit_stays_within_its_floor_and_at_the_tick(bid, step, latched, reason):
-    rules = ExitOrderRules(15, 500, 1_000)
+    rules = ExitOrderRules(15, 500, 1_000, 10)
     terms = {"bid": bid, "reason": reason, "latched": latched, "expiry_day": False, "rules": rules}
     limit = lifecycle.exit_limit(contract(), step=step, **terms)
     later = lifecycle.exit_limit(contract(), step=step + 1, **terms)

@@ -218,6 +218,7 @@ class OrderOptions(Options):
     exit_reprice_s: int = Field(15, gt=0)
     exit_floor_bp: int = Field(500, ge=0)
     exit_latched_floor_bp: int = Field(1_000, ge=0)
+    exit_reprices_a_turn: int = Field(10, gt=0)
 
 
 class ExecutionOptions(Options):

@@ -224,7 +224,9 @@ class Settings(BaseSettings):
     def exit_order_rules(self) -> r.ExitOrderRules:
         """Give the exit ladder's numbers."""
         x = self.orders
-        return r.ExitOrderRules(x.exit_reprice_s, x.exit_floor_bp, x.exit_latched_floor_bp)
+        return r.ExitOrderRules(
+            x.exit_reprice_s, x.exit_floor_bp, x.exit_latched_floor_bp, x.exit_reprices_a_turn
+        )
 
     def execution_rules(self) -> r.ExecutionRules:
         """Give the order machine's timers and ceilings."""

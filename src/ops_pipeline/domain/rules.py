@@ -153,11 +153,12 @@ class EntryRules(NamedTuple):
 
 
 class ExitOrderRules(NamedTuple):
-    """How an exit order walks down (RULEBOOK 4)."""
+    """How an exit order walks down (RULEBOOK 4), and how many of an account do so in one turn."""
 
     reprice_s: int
     floor: Bp
     latched_floor: Bp
+    reprices_a_turn: int
 
 
 class ExecutionRules(NamedTuple):

@@ -137,7 +137,11 @@ def rejected_resend_that_no_list_shows() -> Plan:
         "orders": [*[None] * 4, *[Kind.READ_FAILED] * 66],
         "activities": [*[None] * 3, Kind.MISSING_FILLS],
     }
-    return replace(plan, script={**plan.script, **blind})
+    return replace(
+        plan,
+        script={**plan.script, **blind},
+        complaints=lambda lab: holds(lab, {CALL: HELD // 2}, fills_late=True),
+    )
 
 
 def stuck_exit() -> Plan:

@@ -70,27 +70,23 @@ def execute_partial_exit(
 
 
 def reprice_when_due(position: Position, *, desk: Desk, now: datetime, rules: ExitOrderRules) -> bool:
-    """Cancel a working exit that has waited its time; True once its slot is free for the next one."""
+    """Ask for the cancel of a working exit that has waited its time, so that the next one can follow.
+
+    True where it was asked for: the next look at the broker tells whether the slot is free.
+    """
     for order in working_exits(desk.store.ledger(desk.account), position):
         anchor = order.accepted_at or order.created_at
         due = (now - anchor).total_seconds() >= rules.reprice_s
         if due and order.state is OrderState.WORKING and order.intent.purpose is not Purpose.ROLL:
             cancel(order, desk=desk, now=now, reason="reprice")
-            return _is_free(position, desk=desk, now=now)
+            return True
     return False
 
 
-def cancel_exits(position: Position, *, desk: Desk, now: datetime, reason: str) -> bool:
-    """Cancel the working exit, for one of higher rank; True once its slot is free."""
+def cancel_exits(position: Position, *, desk: Desk, now: datetime, reason: str) -> None:
+    """Ask for the cancel of the working exit, for one of higher rank."""
     for order in working_exits(desk.store.ledger(desk.account), position):
         cancel(order, desk=desk, now=now, reason=reason)
-    return _is_free(position, desk=desk, now=now)
-
-
-def _is_free(position: Position, *, desk: Desk, now: datetime) -> bool:
-    """Look at once whether the cancel is through and booked; if not, the next cycle sees it."""
-    observe(desk, now=now)
-    return not working_exits(desk.store.ledger(desk.account), position)
 
 
 def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:

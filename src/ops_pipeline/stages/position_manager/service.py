@@ -1,9 +1,10 @@
 """Watches every position of an account on option prices and gets it out. Shell."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from ops_pipeline.domain import events as e
@@ -12,19 +13,20 @@ from ops_pipeline.domain.errors import StoreUnavailableError
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, Session
 from ops_pipeline.domain.orders import Refused, Rejected
-from ops_pipeline.domain.positions import ExitDecision, ExitReason, Position
+from ops_pipeline.domain.positions import ExitDecision, Position
 from ops_pipeline.domain.records import Failed, PositionMark, StepReport
 from ops_pipeline.domain.rules import ExitOrderRules, ExitRules, RollRules
 from ops_pipeline.domain.units import Occ, PositionId
 from ops_pipeline.ports import BrokerUnavailable, Calendar, MarketData, SnapshotStore
-from ops_pipeline.stages.execution.gateway import Desk
+from ops_pipeline.stages.execution.gateway import Desk, observe
 from ops_pipeline.stages.position_manager import alerts, arbiter, exits, marks, monitor, tracking
 from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionKind, Standing
-from ops_pipeline.stages.position_manager.exit_orders import Exit, reason_of, working_exits
+from ops_pipeline.stages.position_manager.exit_orders import Exit, working_exits
 from ops_pipeline.stages.position_manager.held import await_splits
 from ops_pipeline.stages.position_manager.marks import Cycle, MarkMemory
 from ops_pipeline.stages.position_manager.next_look import BLOCKED, next_look
-from ops_pipeline.stages.position_manager.watched import Watched, bodies_of, sample_of, urgency
+from ops_pipeline.stages.position_manager.standing import is_rolling, roll_waits, standing_of, working_reason
+from ops_pipeline.stages.position_manager.watched import Outcome, Watched, bodies_of, sample_of, urgency
 
 _MINUTE = timedelta(minutes=1)
 _IDLE = ExitAction(kind=ExitActionKind.HOLD, decision=None, qty=0, why="no rule is met")
@@ -74,14 +76,6 @@ class ManagerRules:
     roll: RollRules
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What carrying out an action came to."""
-
-    sent: int = 0
-    failed: tuple[Failed, ...] = ()
-
-
 def run_once(now: datetime, ports: ManagerPorts, rules: ManagerRules) -> StepReport:
     """Read marks, judge every rule, pick one action a position, do the riskiest first; then raise alerts."""
     session = ports.calendar.session_at(now)
@@ -128,17 +122,9 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
         except ValueError as error:
             failed.append(Failed(item=position.id, error=str(error)))
     # apply, the most urgent first
-    sent = 0
-    again: list[datetime | None] = []
-    for watched in sorted(judged, key=urgency):
-        try:
-            outcome = _apply(watched, now=now, session=session, ports=ports, rules=rules)
-            sent += outcome.sent
-            failed += outcome.failed
-            again.append(_next_look(watched, now, ports, rules))
-        except (BrokerUnavailable, StoreUnavailableError, ValueError) as error:
-            failed.append(Failed(item=watched.position.id, error=str(error)))
-            again.append(now + BLOCKED)
+    judged.sort(key=urgency)
+    outcomes = _carry_out(judged, now=now, session=session, ports=ports, rules=rules)
+    failed += [failure for outcome in outcomes.values() for failure in outcome.failed]
     for position in emptied:
         try:
             ports.roller(position, now=now, session=session)
@@ -153,9 +139,9 @@ def _manage(now: datetime, session: Session | None, ports: ManagerPorts, rules: 
         now=now,
         account=desk.account,
         read=len(held),
-        sent=sent,
+        sent=sum(outcome.sent for outcome in outcomes.values()),
         failed=tuple(failed),
-        again_at=min((at for at in again if at is not None), default=None),
+        again_at=_again_at(judged, outcomes, now, ports, rules),
     )
 
 
@@ -168,15 +154,29 @@ def _unbooked_splits(position: Position, session: Session, ports: ManagerPorts) 
     return len(splits) - sum(isinstance(event.body, e.ContractsAdjusted) for event in events)
 
 
-def _next_look(watched: Watched, now: datetime, ports: ManagerPorts, rules: ManagerRules) -> datetime | None:
-    return next_look(
-        watched,
-        ports.desk.store.ledger(ports.desk.account),
-        now=now,
-        quotes=rules.quotes,
-        exits=rules.exits(watched.position),
-        orders=rules.orders,
-    )
+def _again_at(
+    judged: Sequence[Watched],
+    outcomes: Mapping[PositionId, Outcome],
+    now: datetime,
+    ports: ManagerPorts,
+    rules: ManagerRules,
+) -> datetime | None:
+    """Give when any of the positions wants to be looked at next, ahead of the cycle."""
+    ledger = ports.desk.store.ledger(ports.desk.account)
+    wishes = [
+        now + BLOCKED
+        if outcomes[watched.position.id].blocked
+        else next_look(
+            watched,
+            ledger,
+            now=now,
+            quotes=rules.quotes,
+            exits=rules.exits(watched.position),
+            orders=rules.orders,
+        )
+        for watched in judged
+    ]
+    return min((at for at in wishes if at is not None), default=None)
 
 
 def watch(
@@ -204,20 +204,14 @@ def watch(
     sessions_held = ports.calendar.count(position.entry_session, session.date)
     before = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     held = tracking.observe(before, read.marks, exit_rules)
-    working = _working(position, ledger)
+    working = working_reason(position, ledger)
     keep = ledger.wish_of(position.id).keep
     calm = ledger.control is ControlLevel.NORMAL and (keep is None or position.qty <= keep)
     idle = calm and position.exit is None and working is None
     if idle and not whole and not arbiter.first_exit(held, read.marks, exit_rules).rank:
         return Watched(position=position, quote=quote, read=read, held=held, triggers=(), action=_IDLE)
-    standing = _standing(
-        position,
-        ledger,
-        now,
-        working=working,
-        roll_waits=_roll_waits(position, ledger, now, session, ports, rules),
-    )
     triggers = monitor.check_exit_conditions(held, read.marks, exit_rules)
+    standing = _standing(position, ledger, now=now, session=session, ports=ports, rules=rules)
     action = arbiter.arbitrate(triggers, standing)
     return Watched(position=position, quote=quote, read=read, held=held, triggers=triggers, action=action)
 
@@ -236,50 +230,20 @@ def _cycle(position: Position, *, now: datetime, session: Session, ports: Manage
     )
 
 
-def _roll_waits(
+def _standing(
     position: Position,
     ledger: Ledger,
+    *,
     now: datetime,
     session: Session,
     ports: ManagerPorts,
     rules: ManagerRules,
-) -> bool:
-    """Tell whether no roll is to be planned now: too early, just refused, or one ended this session.
-
-    An adjusted contract is only ever sold.
-    """
-    if position.contract.adjusted or session.minutes_after_open(now) < rules.roll.after_open_minutes:
-        return True
-    refused = ports.roll_refused.get(position.id)
-    if refused is not None and now - refused[0] < timedelta(minutes=rules.roll.retry_minutes):
-        return True
-    return any(
-        roll.position_id == position.id and not roll.is_live and roll.updated_at >= session.open_at
-        for roll in ledger.rolls.values()
-    )
-
-
-def _working(position: Position, ledger: Ledger) -> ExitReason | None:
-    """Give the reason of the live exit order or unfinished roll; None: none lives."""
-    working = working_exits(ledger, position)
-    if working:
-        return reason_of(working[0])
-    rolling = any(roll.position_id == position.id for roll in ledger.live_rolls)
-    return ExitReason.ROLL if rolling else None
-
-
-def _standing(
-    position: Position, ledger: Ledger, now: datetime, *, working: ExitReason | None, roll_waits: bool
 ) -> Standing:
-    return Standing(
-        at=now,
-        qty=0 if position.frozen else position.qty,
-        control=ledger.control,
-        current=position.exit,
-        working=working,
-        roll_waits=roll_waits,
-        keep=ledger.wish_of(position.id).keep,
+    refused = ports.roll_refused.get(position.id)
+    waits = roll_waits(
+        position, ledger, refused[0] if refused else None, now=now, session=session, rules=rules.roll
     )
+    return standing_of(position, ledger, now=now, roll_waits=waits)
 
 
 def _sample(watched: Watched, now: datetime, ports: ManagerPorts) -> list[PositionMark]:
@@ -292,10 +256,52 @@ def _sample(watched: Watched, now: datetime, ports: ManagerPorts) -> list[Positi
     return [sample_of(watched, now)]
 
 
+def _carry_out(
+    judged: Sequence[Watched], *, now: datetime, session: Session, ports: ManagerPorts, rules: ManagerRules
+) -> dict[PositionId, Outcome]:
+    """Do what was decided, in order; slots freed by cancels are used after one look at the broker for all.
+
+    Exits that rest at the broker are repriced so many at a time: the next account is not kept waiting.
+    """
+    apply = partial(_apply, now=now, session=session, ports=ports, rules=rules)
+    outcomes: dict[PositionId, Outcome] = {}
+    cancelled: list[Watched] = []
+    for watched in judged:
+        rests = watched.action.kind is ExitActionKind.WAIT
+        if rests and len(cancelled) >= rules.orders.reprices_a_turn:
+            outcome = Outcome(blocked=True)
+        else:
+            outcome = _attempted(partial(apply, watched), watched)
+        outcomes[watched.position.id] = outcome
+        cancelled += [watched] if outcome.cancels else []
+    if not cancelled:
+        return outcomes
+    try:
+        observe(ports.desk, now=now)
+    except BrokerUnavailable as error:
+        return outcomes | {watched.position.id: _blocked(watched, error) for watched in cancelled}
+    follow_up = partial(_follow_up, now=now, session=session, ports=ports, rules=rules)
+    return outcomes | {
+        watched.position.id: _attempted(partial(follow_up, watched), watched) for watched in cancelled
+    }
+
+
+def _attempted(act: Callable[[], Outcome], watched: Watched) -> Outcome:
+    """Act for one position; what fails keeps no other position waiting."""
+    try:
+        return act()
+    except (BrokerUnavailable, StoreUnavailableError, ValueError) as error:
+        return _blocked(watched, error)
+
+
+def _blocked(watched: Watched, error: Exception) -> Outcome:
+    return Outcome(failed=(Failed(item=watched.position.id, error=str(error)),), blocked=True)
+
+
 def _apply(
     watched: Watched, *, now: datetime, session: Session, ports: ManagerPorts, rules: ManagerRules
 ) -> Outcome:
-    """Store what the cycle saw and decided, then do it; a slot freed by a cancel is used at once."""
+    """Store what the cycle saw and decided, then do it; what needs a slot freed first asks for that."""
     desk, position, action = ports.desk, watched.position, watched.action
     desk.store.commit(desk.account, bodies_of(watched), at=now)
     match action.kind:
@@ -305,15 +311,14 @@ def _apply(
             refusal = ports.roller(position, now=now, session=session)
             if refusal:
                 _note_refusal(position, refusal, now=now, session=session, ports=ports)
-        case ExitActionKind.CANCEL | ExitActionKind.WAIT:
-            if action.kind is ExitActionKind.CANCEL:
-                free = exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
-            else:
-                free = exits.reprice_when_due(position, desk=desk, now=now, rules=rules.orders)
-            if _is_rolling(position, desk):
+        case ExitActionKind.CANCEL:
+            exits.cancel_exits(position, desk=desk, now=now, reason=action.why)
+            return Outcome(cancels=True)
+        case ExitActionKind.WAIT:
+            if exits.reprice_when_due(position, desk=desk, now=now, rules=rules.orders):
+                return Outcome(cancels=True)
+            if is_rolling(position, desk.store.ledger(desk.account)):
                 ports.roller(position, now=now, session=session)
-            if free and not _is_rolling(position, desk):
-                return _follow_up(watched, now=now, session=session, ports=ports, rules=rules)
         case _:
             pass
     return Outcome()
@@ -335,20 +340,18 @@ def _follow_up(
 ) -> Outcome:
     """Judge the same read again once a cancelled order is terminal and booked, and send what is left."""
     desk = ports.desk
+    position = desk.store.ledger(desk.account).positions[watched.position.id]
+    free = not working_exits(desk.store.ledger(desk.account), position)
+    if is_rolling(position, desk.store.ledger(desk.account)):
+        ports.roller(position, now=now, session=session)
     ledger = desk.store.ledger(desk.account)
-    position = ledger.positions[watched.position.id]
-    if not position.qty:
+    position = ledger.positions[position.id]
+    if not free or not position.qty or is_rolling(position, desk.store.ledger(desk.account)):
         return Outcome()
     sessions_held = ports.calendar.count(position.entry_session, session.date)
     held = tracking.held_of(position, session=session.date, sessions_held=sessions_held)
     triggers = monitor.check_exit_conditions(held, watched.read.marks, rules.exits(position))
-    standing = _standing(
-        position,
-        ledger,
-        now,
-        working=_working(position, ledger),
-        roll_waits=_roll_waits(position, ledger, now, session, ports, rules),
-    )
+    standing = _standing(position, ledger, now=now, session=session, ports=ports, rules=rules)
     action = arbiter.arbitrate(triggers, standing)
     again = replace(watched, position=position, held=held, triggers=triggers, action=action)
     if action.kind is not ExitActionKind.SEND or action.decision is None:
@@ -374,8 +377,8 @@ def _send(
         trust=watched.read.trust,
         session=session,
     )
-    partial = watched.action.qty < watched.position.qty
-    execute = exits.execute_partial_exit if partial else exits.execute_exit
+    in_part = watched.action.qty < watched.position.qty
+    execute = exits.execute_partial_exit if in_part else exits.execute_exit
     outcome = execute(exit_, desk=desk, now=now, rules=rules.orders)
     item = watched.position.id
     match outcome:
@@ -387,8 +390,3 @@ def _send(
             return Outcome(failed=(Failed(item=item, error=f"exit refused: {reason}"),))
         case _:
             return Outcome(sent=1)
-
-
-def _is_rolling(position: Position, desk: Desk) -> bool:
-    rolls = desk.store.ledger(desk.account).live_rolls
-    return any(roll.position_id == position.id for roll in rolls)

@@ -6,7 +6,7 @@ from datetime import datetime
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.positions import Held, Position
-from ops_pipeline.domain.records import PositionMark
+from ops_pipeline.domain.records import Failed, PositionMark
 from ops_pipeline.stages.position_manager.arbiter import ExitAction, ExitActionKind
 from ops_pipeline.stages.position_manager.marks import MarkRead
 from ops_pipeline.stages.position_manager.triggers import Trigger
@@ -25,6 +25,19 @@ class Watched:
     held: Held
     triggers: tuple[Trigger, ...]
     action: ExitAction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What carrying out an action came to.
+
+    `cancels`: a cancel was asked for, its slot may soon be free. `blocked`: it is to be tried again soon.
+    """
+
+    sent: int = 0
+    failed: tuple[Failed, ...] = ()
+    cancels: bool = False
+    blocked: bool = False
 
 
 def urgency(watched: Watched) -> tuple[int, int]:
