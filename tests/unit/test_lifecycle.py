@@ -33,7 +33,7 @@ from tests.builders_ledger import (
 
 S = OrderState
 CID = "P1-e1"
-RULES = ExecutionRules(120, 120, 2, 15, 15, 60, 50, 250_000_000, 10, 3, 5, 2, 60)
+RULES = ExecutionRules(120, 600, 120, 2, 15, 15, 60, 50, 250_000_000, 10, 3, 5, 2, 60, 30, 10)
 EXITS = ExitOrderRules(15, 500, 1_000, 10)
 
 

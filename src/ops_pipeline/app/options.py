@@ -225,6 +225,7 @@ class ExecutionOptions(Options):
     """Timers of the order machine and the ceilings settings can only tighten (RELIABILITY 3, 5)."""
 
     quarantine_s: int = Field(120, ge=30)
+    part_quarantine_s: int = Field(600, ge=120)
     drain_s: int = Field(120, gt=0)
     not_found_gap_s: int = Field(2, gt=0)
     mismatch_gap_s: int = Field(15, ge=15)
@@ -237,6 +238,8 @@ class ExecutionOptions(Options):
     rejects_max: int = Field(5, gt=0, le=5)
     unknown_max: int = Field(2, ge=0, le=2)
     cool_down_s: int = Field(60, ge=60)
+    stream_heard_within_s: int = Field(30, gt=0, le=30)
+    stream_told_within_s: int = Field(10, gt=0, le=10)
 
 
 class RequestOptions(Options):

@@ -19,7 +19,7 @@ from ops_pipeline.domain.controls import (
 )
 from ops_pipeline.domain.errors import ForbiddenError, LedgerError
 from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.orders import Order, OrderIntent, most_allowed
+from ops_pipeline.domain.orders import Order, OrderIntent, OrderState, most_allowed
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.units import ClientOrderId, PositionId, Usd4
@@ -88,7 +88,7 @@ def _apply(ledger: Ledger, event: e.Event) -> Ledger:  # the fold mutates its ow
             _may_send(ledger, order)
             return _put_order(ledger, order_fold.send(order, body, at))
         case e.OrderAnswered() | e.OrderObserved() | e.OrderNotFound() | e.OrderSettled():
-            return _put_order(ledger, _changed_order(_order(ledger, body.client_order_id), body, at))
+            return _told(ledger, _changed_order(_order(ledger, body.client_order_id), body, at))
         case (
             e.EntryCompleted()
             | e.PositionMarked()
@@ -173,6 +173,14 @@ def _put_order(ledger: Ledger, order: Order) -> Ledger:
     ledger.orders[order.id] = order  # type: ignore[index] # apply_all gave this fold its own dicts
     ledger.index.note_order(order, ledger.orders)
     return ledger
+
+
+def _told(ledger: Ledger, order: Order) -> Ledger:
+    """Put an order; one that turned up although it was given up keeps its position open while it lives."""
+    position = ledger.positions.get(order.intent.position_id)
+    if order.state is OrderState.ORPHAN and order.intent.purpose.opens and position is not None:
+        ledger = _put_position(ledger, position_fold.reopened(position))
+    return _put_order(ledger, order)
 
 
 def _put_position(ledger: Ledger, position: Position) -> Ledger:

@@ -43,7 +43,7 @@ def book_fill(position: Position, fill: Fill) -> Position:
     if fill.qty > 0:
         bought, cost = position.bought + fill.qty, position.cost + amount
         average = -(-cost // (bought * position.contract.multiplier))
-        position = _reopened(position) if position.status is PositionStatus.CLOSED else position
+        position = reopened(position)
         return changed(position, bought=bought, cost=cost, fees=fees, peak=max(position.peak, average))
     sold = position.sold - fill.qty
     if sold > position.bought:
@@ -58,7 +58,7 @@ def bust_fill(position: Position, fill: Fill) -> Position:
     if fill.qty < 0:
         if position.sold + fill.qty < 0:
             raise LedgerError(f"position {position.id}: {-fill.qty} sales taken back, sold {position.sold}")
-        position = _reopened(position) if position.status is PositionStatus.CLOSED else position
+        position = reopened(position)
         return changed(
             position, sold=position.sold + fill.qty, proceeds=position.proceeds - amount, fees=fees
         )
@@ -115,7 +115,10 @@ def withdraw_exit(position: Position) -> Position:
     return changed(position, exit=None, status=status)
 
 
-def _reopened(position: Position) -> Position:
+def reopened(position: Position) -> Position:
+    """Bring a closed position back; one that is open stays as it is."""
+    if position.status is not PositionStatus.CLOSED:
+        return position
     status = PositionStatus.OPEN if position.original_qty else PositionStatus.OPENING
     return changed(position, status=status, closed_at=None, close_reason="")
 

@@ -165,6 +165,7 @@ class ExecutionRules(NamedTuple):
     """Timers of the order machine (RELIABILITY 3) and the hard ceilings of the gateway."""
 
     quarantine_s: int
+    part_quarantine_s: int
     drain_s: int
     not_found_gap_s: int
     mismatch_gap_s: int
@@ -177,6 +178,8 @@ class ExecutionRules(NamedTuple):
     rejects_max: int
     unknown_max: int
     cool_down_s: int
+    stream_heard_within_s: int
+    stream_told_within_s: int
 
 
 class RateRules(NamedTuple):

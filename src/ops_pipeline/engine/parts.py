@@ -13,7 +13,7 @@ from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import AccountId, PositionId
 from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.rulebook import RuleBook
-from ops_pipeline.ports import Broker, Calendar, Clock, MarketData, NewsSource, Store, TextModel
+from ops_pipeline.ports import Broker, Calendar, Clock, MarketData, NewsSource, OrderStream, Store, TextModel
 from ops_pipeline.stages.classifier.tickers import Universe
 from ops_pipeline.stages.position_manager.marks import MarkMemory
 
@@ -32,7 +32,8 @@ class Parts:
     """Everything a run is made of. `recorded`: the market is a recording that stands between instants.
 
     `attended` is the clock of a run that somebody looks after: only there may passing trouble raise a level.
-    `news_troubles` gives what went wrong with news lately, `brake` an account's level outside the database.
+    `news_troubles` gives what went wrong with news lately, `brake` an account's level outside the database,
+    `streams` the accounts whose brokers push their updates; the others are polled alone.
     """
 
     book: RuleBook
@@ -53,6 +54,7 @@ class Parts:
     attended: Clock | None = None
     news_troubles: Callable[[], Sequence[Failed]] = tuple
     brake: Callable[[AccountId], Brake] = lambda _: FREE
+    streams: Mapping[AccountId, OrderStream] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -12,14 +12,18 @@ from ops_pipeline.ports import Calendar, Store
 
 Runner = Callable[[datetime, str], StepReport]
 
+# Updates come in bursts; a broker is read once for all that came within so long.
+_TOLD_PACE = timedelta(seconds=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machinery:
     """What a tick drives: rows of the registry, a runner per job, and the order pulse of each account.
 
     `pulse_s`: seconds between reconciliations while an account's orders live, `idle_s` where it holds
-    nothing; in between its position manager reconciles. `silences` collects the rows that ran again
-    after too long a silence, for the health job to take.
+    nothing; in between its position manager reconciles. `listen` tells whether a broker pushed something
+    that is to be read now. `silences` collects the rows that ran again after too long a silence, for the
+    health job to take.
     """
 
     rows: tuple[Row, ...]
@@ -30,6 +34,7 @@ class Machinery:
     calendar: Calendar
     pulse_s: int
     idle_s: int
+    listen: Callable[[datetime, str], bool] = lambda _now, _account: False
     silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
     flush_s: int = 300
 
@@ -61,6 +66,7 @@ class Engine:
         self._slots = [_Slot(row, row.key) for row in machinery.rows]
         self._pulsed: dict[str, datetime] = {}
         self._pulse_again: dict[str, datetime | None] = {}
+        self._woken: set[str] = set()
         self._levels: dict[str, int] = {}
         self._pending: dict[tuple[str, str], JobRun] = {}
         self._flushed: datetime | None = None
@@ -71,6 +77,7 @@ class Engine:
         if session is None:
             return ()
         self._machinery.store.catch_up()
+        self._woken |= {name for name in self._machinery.accounts if self._machinery.listen(now, name)}
         reports: list[StepReport] = []
         for slot in self._slots:
             due = self._due(slot, session)
@@ -147,11 +154,15 @@ class Engine:
         return report
 
     def _pulse(self, now: datetime, *, sent: frozenset[str]) -> list[StepReport]:
-        """Run execution where orders live or nothing is held, and at once where something was just sent."""
+        """Run execution where orders live, nothing is held or the broker told something.
+
+        Where something was just sent it runs at once.
+        """
         reports: list[StepReport] = []
         for account in self._machinery.accounts:
             if account in sent or (self._is_pulsed(account) and self._pulse_due(account, now) <= now):
                 self._pulsed[account] = now
+                self._woken.discard(account)
                 self._levels[account] = self._level(account)
                 report = _attempted(self._machinery.pulse, now, account, stage="execution")
                 self._pulse_again[account] = report.again_at
@@ -167,7 +178,7 @@ class Engine:
         if last is None or self._levels.get(account) != self._level(account):
             return now
         pace = self._machinery.pulse_s if self._has_live(account) else self._machinery.idle_s
-        due = last + timedelta(seconds=pace)
+        due = last + (_TOLD_PACE if account in self._woken else timedelta(seconds=pace))
         return min(due, self._pulse_again.get(account) or due)
 
     def _flush(self, now: datetime) -> None:
@@ -179,7 +190,7 @@ class Engine:
         return self._machinery.store.ledger(account).control  # type: ignore[arg-type] # an AccountId
 
     def _is_pulsed(self, account: str) -> bool:
-        return self._has_live(account) or not self._busy(account)
+        return self._has_live(account) or account in self._woken or not self._busy(account)
 
     def _has_live(self, account: str) -> bool:
         return bool(self._machinery.store.ledger(account).live_orders)  # type: ignore[arg-type] # an AccountId

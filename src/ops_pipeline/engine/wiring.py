@@ -17,6 +17,7 @@ from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine import observe
 from ops_pipeline.engine.budgeted import BudgetedBroker
 from ops_pipeline.engine.jobs import rows_for
+from ops_pipeline.engine.listening import Listener
 from ops_pipeline.engine.parts import Memory, Parts
 from ops_pipeline.engine.rulebook import pulse_pace, remembered, tier_of
 from ops_pipeline.engine.tick import Machinery
@@ -50,6 +51,7 @@ class Wiring:
         """Join the parts; nothing runs yet."""
         self.parts = parts = replace(parts, book=remembered(parts.book))
         self.memory = Memory()
+        self.listener = Listener(parts.streams, parts.store, parts.book.execution_rules())
         self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
         self._dispatchers: dict[AccountId, dispatcher.DispatcherPorts] = {}
         self._open: set[AccountId] = set()
@@ -156,6 +158,7 @@ class Wiring:
             rows=rows,
             runners=runners,
             pulse=self.pulse,
+            listen=lambda now, account: self.listener.listen(now, AccountId(account)),
             accounts=self.accounts,
             store=self.parts.store,
             calendar=self.parts.calendar,
@@ -185,6 +188,7 @@ class Wiring:
         owner = AccountId(account)
         held = {position.id: position.contract for position in self.parts.store.ledger(owner).open_positions}
         report = execution.run_once(now, self._execution(owner))
+        self.listener.compare(now, owner)
         for position in self.parts.store.ledger(owner).open_positions:
             if held.get(position.id, position.contract) != position.contract:
                 # A split: what was remembered of the old contract's price says nothing of the new one's.
@@ -242,6 +246,7 @@ class Wiring:
             market=self.parts.market,
             brake=partial(self.parts.brake, account),
             calendar=self.parts.calendar,
+            stream=lambda now: self.listener.trouble(now, account),
         )
 
     def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:

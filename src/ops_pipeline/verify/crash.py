@@ -1,20 +1,22 @@
 """Crash points: a process that dies around each of its effects, and once more while it recovers. Shell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from ops_pipeline.domain.units import AccountId
 from ops_pipeline.verify.databases import Opener, open_database
 from ops_pipeline.verify.fuse import Fuse
 from ops_pipeline.verify.goals import Bench, Goal, Result, Told
 from ops_pipeline.verify.lab import Lab
-from ops_pipeline.verify.network import FaultyNetwork, Script
+from ops_pipeline.verify.network import FaultyNetwork
 from ops_pipeline.verify.parallel import spread
 from ops_pipeline.verify.scenario import Plan
 from ops_pipeline.verify.scenarios import SCENARIOS
+from ops_pipeline.verify.schedules import Schedule, Script
 from ops_pipeline.verify.terms import Direct, LabBook, Network, Terms
 
 # The second crash of a pair lies at most so many points behind the first: inside its recovery.
@@ -52,6 +54,7 @@ def open_lab(
     folder: Path,
     fuse: Fuse,
     network: Network | None = None,
+    pushes: Mapping[AccountId, Schedule] | None = None,
     *,
     opener: Opener = open_database,
 ) -> Lab:
@@ -67,8 +70,15 @@ def open_lab(
         start=plan.start,
         match=plan.match,
         network=network or Direct(),
+        pushes=pushes or _pushes_of(plan),
     )
     return Lab(folder, terms, fuse, opener=opener)
+
+
+def _pushes_of(plan: Plan) -> Mapping[AccountId, Schedule]:
+    if plan.pushed is None:
+        return {}
+    return {account.id: Script({"push": plan.pushed}) for account in plan.accounts}
 
 
 def run_case(book: LabBook, case: CrashCase) -> Outcome:

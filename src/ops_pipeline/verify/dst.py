@@ -11,15 +11,18 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from ops_pipeline.domain.units import AccountId
 from ops_pipeline.verify import edges
 from ops_pipeline.verify.crash import open_lab, run_on, told
 from ops_pipeline.verify.goals import Bench, Goal, Result, Told
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Lab
 from ops_pipeline.verify.market import calendar
-from ops_pipeline.verify.network import FaultyNetwork, Schedule, Script, Scripted, Storm
+from ops_pipeline.verify.network import FaultyNetwork
 from ops_pipeline.verify.parallel import spread
+from ops_pipeline.verify.scenario import Plan
 from ops_pipeline.verify.scenarios import SCENARIOS
+from ops_pipeline.verify.schedules import Schedule, Script, Scripted, Storm
 from ops_pipeline.verify.terms import LabBook
 from ops_pipeline.verify.waits import Wait, waits_of
 from ops_pipeline.verify.weather import ZOMBIES, Weather
@@ -100,12 +103,22 @@ def brewed(
     network = FaultyNetwork({account.id: _schedule(random, until, script) for account in plan.accounts})
     weather = Weather(random, network.fired, until=until, zombies=zombies)
     plan = replace(plan, match=replace(plan.match, seed=seed, partial_chance=0.5))
-    lab = open_lab(plan, book, folder, weather, network)
+    lab = open_lab(plan, book, folder, weather, network, _pushes(random, plan, until, calm=calm))
     weather.lab = lab
     lab.before_step, lab.restart_after = weather.step, weather.down
     if not calm and not random.randrange(3):
         lab.longest_life = timedelta(seconds=random.randint(*_SHORT_LIVES_S))
-    return lab, name, network.fired, run_on(lab, plan)
+    objections = run_on(lab, plan)
+    fired = sum((stream.fired for stream in lab.pushes.values()), network.fired)
+    return lab, name, fired, objections
+
+
+def _pushes(random: Random, plan: Plan, until: datetime, *, calm: bool) -> Mapping[AccountId, Schedule]:
+    """Let the brokers of every second seed, and of scenarios that are about it, push their updates."""
+    if plan.pushed is None and random.randrange(2):
+        return {}
+    script: Sequence[Kind | None] = () if calm else plan.pushed or ()
+    return {account.id: _schedule(random, until, {"push": script}) for account in plan.accounts}
 
 
 @cache

@@ -32,6 +32,7 @@ from ops_pipeline.verify.heard import Heard
 from ops_pipeline.verify.inputs import features_of, interval_of, signal_of
 from ops_pipeline.verify.judges import AT_EACH_STEP, AT_REST, Case, Judge, Violation, judge
 from ops_pipeline.verify.oracle import Oracle
+from ops_pipeline.verify.pushes import PushedUpdates
 from ops_pipeline.verify.rulings import BY_THE_RULEBOOK
 from ops_pipeline.verify.services import engine_of, parts_of
 from ops_pipeline.verify.tap import Tap, tapped
@@ -99,6 +100,7 @@ class Lab:
     violations: list[Violation] = field(init=False, default_factory=list)
     outages: list[Outage] = field(init=False, default_factory=list)
     heard: dict[AccountId, Heard] = field(init=False)
+    pushes: dict[AccountId, PushedUpdates] = field(init=False)
     steps: list[datetime] = field(init=False, default_factory=list)
     _left: list[SqlStore] = field(init=False, default_factory=list)
     _holder: str = field(init=False, default=HOLDER)
@@ -109,6 +111,10 @@ class Lab:
         self.clock.move_to(terms.start)
         self.oracles = {account.id: self._oracle(account) for account in terms.accounts}
         self.heard = {account.id: Heard() for account in terms.accounts}
+        self.pushes = {
+            name: PushedUpdates(self.oracles[name], schedule, self.clock.now)
+            for name, schedule in terms.pushes.items()
+        }
         self.brokers = {
             account.id: self._tapped(account, terms.network.connect(account, self.oracles[account.id]))
             for account in terms.accounts
@@ -192,6 +198,8 @@ class Lab:
 
     def new_process(self, store: SqlStore) -> Process:
         """Wire the services over a store; nothing runs yet."""
+        for stream in self.pushes.values():
+            stream.dial()
         guarded = fused_store(store, self.fuse)
         wiring = Wiring(self._parts(guarded))
         return Process(guarded, wiring, engine_of(wiring))
@@ -240,9 +248,9 @@ class Lab:
         due = self.process.engine.next_due(now)
         if due is not None:
             later.append(due)
-        arrival = self.terms.network.next_arrival(now)
-        if arrival is not None and arrival <= last:
-            later.append(arrival)
+        arrivals = [self.terms.network.next_arrival(now)]
+        arrivals += [stream.next_arrival(now) for stream in self.pushes.values()]
+        later += [arrival for arrival in arrivals if arrival is not None and arrival <= last]
         return min(later, default=None)
 
     def look(self) -> None:
@@ -292,6 +300,7 @@ class Lab:
             market=self.terms.market,
             truth=self.oracles[account.id],
         )
+        tap.pushes = self.pushes.get(account.id)
         return tapped(tap)
 
     def hold(self, holding: Holding) -> None:
@@ -374,4 +383,5 @@ class Lab:
             brokers={name: fused_broker(broker, self.fuse) for name, broker in self.brokers.items()},
             clock=self.clock,
             calendar=self.terms.calendar,
+            streams=self.pushes,
         )

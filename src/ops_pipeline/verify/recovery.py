@@ -28,9 +28,10 @@ from ops_pipeline.verify.goals import Bench, Goal, Result, Told
 from ops_pipeline.verify.held_state import ACCOUNTS, NOW, Scale, books_in, build_state, market_of
 from ops_pipeline.verify.lab import Lab
 from ops_pipeline.verify.market import LabMarket
-from ops_pipeline.verify.network import FaultyNetwork, Schedule, Storm
+from ops_pipeline.verify.network import FaultyNetwork
 from ops_pipeline.verify.oracle import Oracle
 from ops_pipeline.verify.parallel import spread
+from ops_pipeline.verify.schedules import Schedule, Storm
 from ops_pipeline.verify.terms import Direct, LabAccount, LabBook, Network, Terms, as_lab_book
 
 _FULL, _SHORT = Scale(200, 50, 100_000), Scale(40, 10, 4_000)
@@ -162,17 +163,26 @@ def write_until_killed(folder: str, scale: Scale, said: Connection) -> None:
 def _real_start(bench: Bench, folder: Path, scale: Scale) -> tuple[float, float]:
     """Give the seconds from the start of a process to every exit armed, and those its processor worked."""
     heard, said = _SPAWN.Pipe(duplex=False)
-    process = _SPAWN.Process(target=arm_and_say, args=(bench.book, str(folder), scale, said))
-    began = perf_counter()
-    process.start()
-    said.close()
-    try:
-        worked: float = heard.recv()
-    except EOFError:
-        raise ChildProcessError("recover: expected a process that arms its exits, it ended") from None
-    seconds = perf_counter() - began
-    process.join()
+    with TemporaryDirectory() as copy:
+        _copy_state(folder, Path(copy))
+        process = _SPAWN.Process(target=arm_and_say, args=(bench.book, copy, scale, said))
+        began = perf_counter()
+        process.start()
+        said.close()
+        try:
+            worked: float = heard.recv()
+        except EOFError:
+            raise ChildProcessError("recover: expected a process that arms its exits, it ended") from None
+        seconds = perf_counter() - began
+        process.join()
     return seconds, worked
+
+
+def _copy_state(folder: Path, copy: Path) -> None:
+    """Copy what the killed process left: every start begins from that, whatever others did to it."""
+    for file in folder.iterdir():
+        if not file.name.endswith(("-shm", ".lock")):
+            shutil.copyfile(file, copy / file.name)
 
 
 def arm_and_say(book: LabBook, folder: str, scale: Scale, said: Connection) -> None:
@@ -204,9 +214,7 @@ def faulty_start(book: LabBook, start: Start) -> float:
         clock.move_to(clock.now() + timedelta(seconds=seconds))
 
     with TemporaryDirectory() as folder:
-        for file in Path(start.folder).iterdir():
-            if not file.name.endswith(("-shm", ".lock")):
-                shutil.copyfile(file, Path(folder) / file.name)
+        _copy_state(Path(start.folder), Path(folder))
         market = _Listening(market_of(start.scale), start.scale, lambda: armed.append(clock.now()))
         network = Slow(
             books_in(Path(folder)), FaultyNetwork(storms), market, wait, lambda: random.choice(_FAILED_S)

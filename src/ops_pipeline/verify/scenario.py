@@ -34,8 +34,8 @@ class Plan:
     """One scenario as it is run. `end`: by then everything has had its time; `complaints` judge the end.
 
     `script` names faults of calls in order, by call; what is not named goes right. `network` makes
-    another way to the brokers. Nothing happens from
-    `idle_from` to `idle_until`: the program is off. Judges in `tolerated` are not asked.
+    another way to the brokers. `pushed`: the brokers push updates, with these faults in order. Nothing
+    happens from `idle_from` to `idle_until`: the program is off. Judges in `tolerated` are not asked.
     """
 
     market: LabMarket
@@ -46,6 +46,7 @@ class Plan:
     match: MatchRules = NOTHING_BY_CHANCE
     script: Mapping[str, Sequence[Kind | None]] = field(default_factory=dict)
     network: Callable[[], Network] | None = None
+    pushed: Sequence[Kind | None] | None = None
     complaints: Callable[[Lab], Sequence[str]] = lambda _: ()
     idle_from: datetime | None = None
     idle_until: datetime | None = None

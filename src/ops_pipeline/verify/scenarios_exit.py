@@ -124,7 +124,7 @@ def rejected_resend_of_a_late_target() -> Plan:
     return Plan(
         market=made,
         acts=[holding()],
-        end=at(14, 46),
+        end=at(14, 54),
         script={"submit": [Kind.LATE_REQUEST, Kind.REJECTED]},
         complaints=lambda lab: holds(lab, {CALL: HELD // 2}),
     )

@@ -10,7 +10,7 @@ from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.parts import Cadences, Parts
 from ops_pipeline.engine.tick import Engine
 from ops_pipeline.engine.wiring import Wiring
-from ops_pipeline.ports import Broker, Calendar, Clock, Store
+from ops_pipeline.ports import Broker, Calendar, Clock, OrderStream, Store
 from ops_pipeline.stages.classifier.tickers import build_universe
 from ops_pipeline.verify.inputs import Silence, profile_of
 from ops_pipeline.verify.market import LabMarket
@@ -29,6 +29,7 @@ def parts_of(
     brokers: Mapping[AccountId, Broker],
     clock: Clock,
     calendar: Calendar,
+    streams: Mapping[AccountId, OrderStream] | None = None,
 ) -> Parts:
     """Give what the services are made of."""
     silence = Silence()
@@ -49,6 +50,7 @@ def parts_of(
             iv_every=timedelta(hours=1), daily_every=timedelta(minutes=5), retry_every=timedelta(0)
         ),
         recorded=False,
+        streams=streams or {},
     )
 
 

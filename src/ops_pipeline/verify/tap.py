@@ -23,6 +23,7 @@ from ops_pipeline.verify.heard import Heard
 from ops_pipeline.verify.judges import Violation
 from ops_pipeline.verify.limits import Sent, over_limits
 from ops_pipeline.verify.oracle import Oracle
+from ops_pipeline.verify.pushes import PushedUpdates
 
 _PAIR = (Side.SELL_TO_CLOSE, Side.BUY_TO_OPEN)
 # The only two words there are, as the venue spells them.
@@ -30,7 +31,10 @@ _WORDS = ("buy_to_open", "sell_to_close")
 
 
 class Tap:
-    """A broker that is listened to; what it hears goes to `tell` and `heard`."""
+    """A broker that is listened to; what it hears goes to `tell` and `heard`.
+
+    `pushes` is set where the broker pushes updates: nothing may be opened while they fail.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class Tap:
         self._truth = truth
         self._bodies: dict[str, str] = {}
         self.sent = 0
+        self.pushes: PushedUpdates | None = None
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._broker, name)
@@ -122,6 +127,11 @@ class Tap:
             found.append(("K1", f"sent at {ledger.control.name}"))
         if known is not None and intent.purpose.opens and _is_broken(known, ledger):
             found.append(("R2", f"sent in face of {sorted(ledger.breaks)}"))
+        # A zombie's POST comes when its successor has already settled the order.
+        sending = known is not None and known.state is OrderState.SENDING
+        if self.pushes is not None and intent.purpose.opens and sending:
+            objection = self.pushes.objection(ledger, self._now())
+            found += [("R2", f"sent {objection}")] if objection else []
         return found
 
 

@@ -1,6 +1,6 @@
 """What a laboratory is built from: its book of numbers, its accounts, its market and its network. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, cast
@@ -13,6 +13,7 @@ from ops_pipeline.engine.rulebook import RuleBook
 from ops_pipeline.ports import Broker
 from ops_pipeline.verify.market import LabMarket, calendar
 from ops_pipeline.verify.oracle import Oracle
+from ops_pipeline.verify.schedules import Schedule
 
 NOTHING_BY_CHANCE = MatchRules(seed=1, size_limit=True, passive_chance=0.0, partial_chance=0.0)
 
@@ -73,7 +74,10 @@ class Direct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a laboratory is built from; `network` puts faults between the process and the broker."""
+    """What a laboratory is built from; `network` puts faults between the process and the broker.
+
+    `pushes` names the accounts whose brokers push updates, and what goes wrong with those.
+    """
 
     book: LabBook
     market: LabMarket
@@ -82,3 +86,4 @@ class Terms:
     calendar: SessionCalendar = field(default_factory=calendar)
     match: MatchRules = NOTHING_BY_CHANCE
     network: Network = field(default_factory=Direct)
+    pushes: Mapping[AccountId, Schedule] = field(default_factory=dict)

@@ -21,7 +21,7 @@ ONLY_ADDED = (s.FILLS, s.ACTIVITIES)
 # What is told of an activity that is no fill of ours.
 _Told = e.CashMoved | e.ContractsRemoved | ExternalMoved | FillBusted
 
-_REOPENS = (e.FillBooked, FillBusted)
+_REOPENS = (e.FillBooked, FillBusted, e.OrderObserved)
 _NO_TRADE = delete(s.TRADES).where(s.TRADES.c.position_id == bindparam("of_position"))
 _DELETES = {table.name: delete(table) for table in s.PROJECTIONS}
 
@@ -50,7 +50,7 @@ def changes_of(ledger: Ledger, events: Sequence[e.Event]) -> Changes:
     """Give the rows, by table, that `events` changed; `ledger` is the fold that ends with them."""
     bodies = [event.body for event in events]
     added = added_rows(events)
-    positions = [ledger.positions[key] for key in dict.fromkeys(_positions_in(bodies))]
+    positions = [ledger.positions[key] for key in dict.fromkeys(_positions_in(bodies, ledger))]
     orders = [ledger.orders[key] for key in dict.fromkeys(_orders_in(bodies))]
     rolls = dict.fromkeys(body.roll_id for body in bodies if isinstance(body, e.RollAdvanced))
     trades = [trade for trade in map(trade_of, positions) if trade is not None]
@@ -86,9 +86,11 @@ def state_rows(ledger: Ledger) -> dict[str, dict[str, Callable[[], Row]]]:
     }
 
 
-def _positions_in(bodies: Sequence[e.EventBody]) -> Iterator[PositionId]:
+def _positions_in(bodies: Sequence[e.EventBody], ledger: Ledger) -> Iterator[PositionId]:
     for body in bodies:
-        if not isinstance(body, e.RollAdvanced) and hasattr(body, "position_id"):
+        if isinstance(body, e.OrderObserved):  # an order that turns up brings its position back
+            yield ledger.orders[body.client_order_id].intent.position_id
+        elif not isinstance(body, e.RollAdvanced) and hasattr(body, "position_id"):
             yield body.position_id
 
 
@@ -115,8 +117,11 @@ def _activities_in(events: Sequence[e.Event]) -> Iterator[tuple[e.Event, _Told]]
 
 
 def reopened_by(after: Ledger, events: Sequence[e.Event]) -> list[PositionId]:
-    """Give the positions that a late fill or a bust may have brought back: their trade is none any more."""
-    told = dict.fromkeys(_positions_in([v.body for v in events if isinstance(v.body, _REOPENS)]))
+    """Give the positions that a late fill, a bust or an order that turned up may have brought back.
+
+    Their trade is none any more.
+    """
+    told = dict.fromkeys(_positions_in([v.body for v in events if isinstance(v.body, _REOPENS)], after))
     return [key for key in told if after.positions[key].is_open]
 
 

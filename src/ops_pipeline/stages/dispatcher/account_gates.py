@@ -50,6 +50,12 @@ def reconciled(case: GateCase) -> GateResult:
     return GateResult("reconciliation", not breaks, observed, "no difference")
 
 
+def updates(case: GateCase) -> GateResult:
+    """Pass while the broker's stream of updates can be relied on, or there is none and it is polled."""
+    trouble = case.account.stream
+    return GateResult("updates", not trouble, trouble or "no trouble", "no trouble")
+
+
 def not_blocked(case: GateCase) -> GateResult:
     """Pass where no person blocked the underlying, or the block has run out."""
     ticker, blocked = case.candidate.ticker, case.account.blocked

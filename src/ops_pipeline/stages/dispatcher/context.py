@@ -55,7 +55,8 @@ class AccountView:
     """One account at one instant; None where the broker or another account could not be read.
 
     `breaks` names symbols on which ledger and broker disagree, `blocked` those a person blocked and
-    until when (None: for good). `live`: real money.
+    until when (None: for good). `stream` is why the broker's updates cannot be relied on, "" where they
+    can. `live`: real money.
     """
 
     now: datetime
@@ -71,6 +72,7 @@ class AccountView:
     day: DayRecord
     kelly: KellySample
     household: Household | None
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

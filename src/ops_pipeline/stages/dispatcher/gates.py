@@ -27,6 +27,7 @@ ENTRY_GATES: tuple[Gate, ...] = (
     account_gates.trading_mode,
     account_gates.control_level,
     account_gates.reconciled,
+    account_gates.updates,
     account_gates.not_blocked,
     account_gates.session_window,
     market_gates.bar_age,
@@ -60,6 +61,7 @@ ROLL_GATES: tuple[Gate, ...] = (
     account_gates.trading_mode,
     account_gates.control_level,
     account_gates.reconciled,
+    account_gates.updates,
     account_gates.not_blocked,
 )
 ROLL_OFFER_GATES: tuple[Gate, ...] = (
@@ -76,6 +78,7 @@ _OF_ACCOUNT = frozenset(
         account_gates.trading_mode,
         account_gates.control_level,
         account_gates.reconciled,
+        account_gates.updates,
         account_gates.position_count,
         account_gates.day_loss,
         account_gates.losses_in_row,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from ops_pipeline.domain import events as e
@@ -107,12 +108,8 @@ def run_once(now: datetime, ports: DispatcherPorts, rules_of: RulesOfTier) -> St
     if not judged.decisions:
         return StepReport(stage="dispatcher", now=now, account=account)
     # apply
-    ports.store.put_verdicts(
-        [
-            verdict_row(decision, account=account, now=now, session=session, rules_hash=ports.rules_hash)
-            for decision in judged.decisions
-        ]
-    )
+    row = partial(verdict_row, account=account, now=now, session=session, rules_hash=ports.rules_hash)
+    ports.store.put_verdicts([row(decision) for decision in judged.decisions])
     return _send_all(judged, now=now, session=session, ports=ports, tier=tier)
 
 
@@ -184,6 +181,7 @@ def account_view(
         day=record_day(ledger, session, day_trades_since=since),
         kelly=_kelly_sample(ledger, now, session, ports, rules),
         household=ports.household(),
+        stream=desk.stream(now),
     )
 
 

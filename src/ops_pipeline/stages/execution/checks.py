@@ -38,13 +38,15 @@ _STANDARD = 100
 class Door(NamedTuple):
     """What the door knows beside the ledger: this database, the lease's epoch, the brake, the market.
 
-    `quotes` holds the newest quote of each leg that has one; only orders that open need them.
+    `quotes` holds the newest quote of each leg that has one, `stream` why the broker's updates cannot be
+    relied on; only orders that open need them.
     """
 
     database_id: str
     epoch: int
     brake: Brake = FREE
     quotes: Mapping[Occ, OptionQuote] = {}
+    stream: str = ""
 
 
 class Case(NamedTuple):
@@ -268,6 +270,10 @@ def _unknown(case: Case) -> GateResult:
     )
 
 
+def _updates(case: Case) -> GateResult:
+    return GateResult("updates", not case.door.stream, case.door.stream or "no trouble", "no trouble")
+
+
 def _no_exit(case: Case) -> GateResult:
     objection = entry_objection(case.order, case.ledger)
     return GateResult("no_exit", not objection, objection or "none", "no exit is decided")
@@ -316,6 +322,7 @@ ENTRIES: tuple[tuple[str, Check], ...] = (
     ("symbol_rate", _symbol_rate),
     ("rejects", _rejects),
     ("unknown", _unknown),
+    ("updates", _updates),
     ("no_exit", _no_exit),
 )
 EXITS: tuple[tuple[str, Check], ...] = (("one_exit", _one_exit), ("covered", _covered))

@@ -42,7 +42,8 @@ _CLOCK_SLACK = timedelta(minutes=10)
 class Desk:
     """One account's way to its broker; `brake` gives the level that stands outside the database.
 
-    `market` gives the quotes that an order which opens is checked against.
+    `market` gives the quotes that an order which opens is checked against, `stream` why the broker's
+    updates cannot be relied on ("": they can, or it is polled alone).
     """
 
     account: AccountId
@@ -52,6 +53,7 @@ class Desk:
     market: MarketData
     calendar: Calendar
     brake: Callable[[], Brake] = lambda: FREE
+    stream: Callable[[datetime], str] = lambda _: ""
 
     def close_on(self, day: date) -> datetime | None:
         """Give the end of a day's session; None on a day without one."""
@@ -227,6 +229,7 @@ def _checked(intent: OrderIntent, ledger: Ledger, *, desk: Desk, now: datetime) 
         epoch=desk.store.epoch(desk.account),
         brake=desk.brake(),
         quotes=desk.market.quotes(legs, now=now) if legs else {},
+        stream=desk.stream(now),
     )
     return before_send(intent, ledger=ledger, now=now, rules=desk.rules, door=door)
 

@@ -41,7 +41,7 @@ def execute_exit(
     if _cancel_entries(exit_.position, desk=desk, now=now):
         return None
     ledger = desk.store.ledger(desk.account)
-    retry_at = may_send_at(exit_, ledger, quarantine_s=desk.rules.quarantine_s)
+    retry_at = may_send_at(exit_, ledger, quarantine_s=desk.rules.part_quarantine_s)
     limit = limit_of(exit_, ledger, rules)
     if limit is None or (retry_at is not None and now < retry_at):
         return None
