@@ -24,6 +24,8 @@ _SETTLES: dict[OrderState, frozenset[OrderState]] = {
     OrderState.CANCELING: frozenset({OrderState.WORKING, OrderState.ORPHAN}),
     OrderState.QUARANTINED: frozenset(OrderState),
 }
+# Why an order that had ended is a contradiction: nothing told its fills in time. The fills resolve it.
+FILLS_MISSING = "fills missing"
 # Thought never to have been placed: the broker's word or a fill makes them orphans.
 _LOST = frozenset({OrderState.NOT_PLACED, OrderState.REJECTED})
 _TERMINAL = {
@@ -145,7 +147,9 @@ def book(order: Order, fill: Fill, at: datetime) -> Order:
     if max(legs) > order.intent.qty:
         return changed(order, state=OrderState.QUARANTINED, detail=f"overfilled {max(legs)}")
     if order.state is OrderState.QUARANTINED:
-        return order
+        if order.detail != FILLS_MISSING or order.broker_status is None or not order.has_ended:
+            return order
+        return _by_broker(order, order.broker_status, order.cum)
     if order.state in _LOST:
         return changed(order, state=OrderState.ORPHAN)
     if order.state.is_terminal:
@@ -176,7 +180,8 @@ def _by_broker(order: Order, status: BrokerStatus, cum: int) -> Order:
     order = changed(order, broker_status=status, cum=cum)
     if status.is_terminal:
         drained = order.booked >= cum and len(set(order.leg_booked)) <= 1
-        return changed(order, state=_TERMINAL[status] if drained else OrderState.DRAINING)
+        waits = OrderState.QUARANTINED if order.state is OrderState.QUARANTINED else OrderState.DRAINING
+        return changed(order, state=_TERMINAL[status] if drained else waits)
     if order.state in (OrderState.CANCELING, OrderState.ABANDONING):
         return changed(order, state=OrderState.CANCELING)
     return changed(order, state=OrderState.WORKING)

@@ -293,9 +293,21 @@ class Order:
         return not self.state.is_terminal
 
     @property
+    def has_ended(self) -> bool:
+        """Tell whether the broker will do no more with it, whatever of it is booked."""
+        return self.broker_status is not None and self.broker_status.is_terminal
+
+    @property
     def leaves(self) -> Contracts:
-        """Give the contracts that may still fill; 0 once terminal."""
-        return 0 if self.state.is_terminal else self.intent.qty - self.booked
+        """Give the contracts that may still be booked: 0 once terminal, what filled once it has ended."""
+        if self.state.is_terminal:
+            return 0
+        return max(0, (self.cum if self.has_ended else self.intent.qty) - self.booked)
+
+    @property
+    def holds_slot(self) -> bool:
+        """Tell whether no other order may take its place: it lives, and does not only wait for a person."""
+        return self.is_live and not (self.state is OrderState.QUARANTINED and self.has_ended)
 
 
 class ActivityKind(StrEnum):

@@ -42,8 +42,8 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
             ),
             Edit(
                 _CHECKS,
-                "if order.is_live and is_exit(order) and",
-                "if order.is_live and order.state != 'UNKNOWN' and is_exit(order) and",
+                "if order.holds_slot and is_exit(order) and",
+                "if order.holds_slot and order.state != 'UNKNOWN' and is_exit(order) and",
             ),
             Edit(
                 _CHECKS,

@@ -17,7 +17,7 @@ from ops_pipeline.domain.orders import (
     SubmitOutcome,
     Unknown,
 )
-from ops_pipeline.domain.units import ClientOrderId
+from ops_pipeline.domain.units import AccountId, ClientOrderId
 from ops_pipeline.ports import Broker, BrokerUnavailable
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.oracle import Oracle
@@ -55,7 +55,10 @@ class _Seen:
 
 
 class FaultyBroker:
-    """Implements `ports.Broker` over an oracle; `fired` counts what went wrong, by kind."""
+    """Implements `ports.Broker` over an oracle; `fired` counts what went wrong, by kind.
+
+    `withheld`: the spans in which no newer activity was shown.
+    """
 
     def __init__(self, oracle: Oracle, schedule: Schedule, fired: Counter[Kind]) -> None:
         """Begin with nothing under way."""
@@ -66,6 +69,7 @@ class FaultyBroker:
         self._seen: deque[_Seen] = deque()
         self._parted: set[str] = set()
         self._hidden: tuple[datetime, datetime] | None = None
+        self.withheld: list[tuple[datetime, datetime]] = []
 
     def deliver(self, now: datetime) -> None:
         """Let late requests arrive, and remember what the lists show."""
@@ -158,6 +162,7 @@ class FaultyBroker:
         if kind in (Kind.WITHHELD_FILLS, Kind.MISSING_FILLS) and self._hidden is None:
             span = _WITHHELD_S if kind is Kind.WITHHELD_FILLS else _MISSING_S
             self._hidden = (now, now + timedelta(seconds=self._schedule.between(*span)))
+            self.withheld.append(self._hidden)
         rows = list(self._oracle.activities(since=since))
         if self._hidden is not None:
             rows = [row for row in rows if row.at < self._hidden[0]]
@@ -213,21 +218,25 @@ class FaultyNetwork:
     def __init__(self, schedules: Mapping[str, Schedule]) -> None:
         """Take a schedule by account."""
         self._schedules = schedules
-        self._brokers: list[FaultyBroker] = []
+        self._brokers: dict[AccountId, FaultyBroker] = {}
         self.fired: Counter[Kind] = Counter()
 
     def connect(self, account: LabAccount, oracle: Oracle) -> Broker:
         """Give the account's broker behind its faults."""
         broker = FaultyBroker(oracle, self._schedules[account.id], self.fired)
-        self._brokers.append(broker)
+        self._brokers[account.id] = broker
         return broker
+
+    def withheld(self, account: AccountId) -> Sequence[tuple[datetime, datetime]]:
+        """Give the spans in which an account's broker showed no newer activity."""
+        return self._brokers[account].withheld
 
     def deliver(self, now: datetime) -> None:
         """Let what was under way arrive."""
-        for broker in self._brokers:
+        for broker in self._brokers.values():
             broker.deliver(now)
 
     def next_arrival(self, now: datetime) -> datetime | None:
         """Give when something arrives next."""
-        arrivals = [broker.next_arrival(now) for broker in self._brokers]
+        arrivals = [broker.next_arrival(now) for broker in self._brokers.values()]
         return min((when for when in arrivals if when is not None), default=None)

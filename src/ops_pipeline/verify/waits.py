@@ -1,19 +1,25 @@
 """How long a decided exit waited for the broker to take its order, and what nobody could have done. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.orders import BrokerOrder
+from ops_pipeline.domain.orders import BrokerOrder, OrderIntent
 from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.units import AccountId, ClientOrderId, Occ, PositionId
 from ops_pipeline.verify.lab import Lab
 from ops_pipeline.verify.market import calendar
+from ops_pipeline.verify.network import FaultyNetwork
 
 _SECOND = timedelta(seconds=1)
+# RELIABILITY B9, written down a second time: 1, 2, 5, 10 s after the first rejections, then this.
+_REJECTIONS, _AGAIN_AFTER = 5, timedelta(seconds=30)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+_Interval = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +71,36 @@ def _spans(
     events: Sequence[e.Event], taken: Mapping[ClientOrderId, BrokerOrder], *, end: datetime
 ) -> Iterator[_Span]:
     waiting: dict[PositionId, datetime] = {}
-    for event in events:
-        match event.body:
+    for at, body in _in_time(events, taken):
+        match body:
             case e.ExitDecided(position_id=position, decision=decision):
                 if decision.reason is not ExitReason.ROLL:
-                    waiting.setdefault(position, event.at)
-            case e.OrderIntended(intent=intent):
-                order = taken.get(intent.client_order_id)
-                if intent.position_id in waiting and not intent.purpose.opens and order is not None:
-                    since = waiting.pop(intent.position_id)
-                    yield _Span(intent.position_id, since, order.submitted_at, accepted=True)
+                    waiting.setdefault(position, at)
+            case e.OrderIntended(intent=intent) if intent.position_id in waiting:
+                yield _Span(intent.position_id, waiting.pop(intent.position_id), at, accepted=True)
             case e.ExitWithdrawn(position_id=position) | e.PositionClosed(position_id=position):
                 if position in waiting:
-                    yield _Span(position, waiting.pop(position), event.at, accepted=None)
+                    yield _Span(position, waiting.pop(position), at, accepted=None)
             case _:
                 pass
     for position, since in waiting.items():
         yield _Span(position, since, end, accepted=False)
+
+
+def _in_time(
+    events: Sequence[e.Event], taken: Mapping[ClientOrderId, BrokerOrder]
+) -> Sequence[tuple[datetime, e.EventBody]]:
+    """Give what happened to exits; the intent of one stands where the broker took it, if it ever did."""
+    found: list[tuple[datetime, int, e.EventBody]] = []
+    for place, event in enumerate(events):
+        at = event.at
+        if isinstance(event.body, e.OrderIntended):
+            order = taken.get(event.body.intent.client_order_id)
+            if order is None or event.body.intent.purpose.opens:
+                continue
+            at = max(at, order.submitted_at)
+        found.append((at, place, event.body))
+    return [(at, body) for at, _, body in sorted(found, key=lambda row: row[:2])]
 
 
 def _wait(span: _Span, account: AccountId, blocks: "_Blocks") -> Wait:
@@ -105,6 +124,58 @@ def _wait(span: _Span, account: AccountId, blocks: "_Blocks") -> Wait:
     )
 
 
+def _within(spans: Sequence[_Interval], now: datetime) -> bool:
+    return any(since <= now < until for since, until in spans)
+
+
+def _intents(events: Sequence[e.Event]) -> Mapping[ClientOrderId, OrderIntent]:
+    intents = [event.body.intent for event in events if isinstance(event.body, e.OrderIntended)]
+    return {intent.client_order_id: intent for intent in intents}
+
+
+def _unbooked(events: Sequence[e.Event]) -> Mapping[PositionId, Sequence[_Interval]]:
+    """Give, by position, when an order of its exits had ended at the broker, not all its fills booked."""
+    intents = _intents(events)
+    booked: Counter[ClientOrderId] = Counter()
+    open_: dict[ClientOrderId, tuple[datetime, int]] = {}
+    found: dict[PositionId, list[_Interval]] = defaultdict(list)
+    for event in events:
+        match event.body:
+            case e.FillBooked(fill=fill):
+                booked[fill.client_order_id] += abs(fill.qty)
+            case (
+                e.OrderObserved(client_order_id=id_, status=status, cum=cum)
+                | e.OrderAnswered(client_order_id=id_, status=status, cum=cum)
+            ) if status is not None and status.is_terminal and not intents[id_].purpose.opens:
+                open_.setdefault(id_, (event.at, cum))
+            case _:
+                continue
+        for id_ in [id_ for id_, (_, cum) in open_.items() if booked[id_] >= cum]:
+            since, _ = open_.pop(id_)
+            found[intents[id_].position_id].append((since, event.at))
+    for id_, (since, _) in open_.items():
+        found[intents[id_].position_id].append((since, _NEVER))
+    return found
+
+
+def _rejected(events: Sequence[e.Event]) -> Mapping[PositionId, Sequence[_Interval]]:
+    """Give, by position, the waits that RELIABILITY B9 prescribes from the fifth rejection in a row on."""
+    intents = _intents(events)
+    in_row: Counter[PositionId] = Counter()
+    found: dict[PositionId, list[_Interval]] = defaultdict(list)
+    for event in events:
+        if not isinstance(event.body, e.OrderAnswered) or intents[event.body.client_order_id].purpose.opens:
+            continue
+        position = intents[event.body.client_order_id].position_id
+        if event.body.outcome == "accepted":
+            in_row[position] = 0
+        elif event.body.outcome == "rejected":
+            in_row[position] += 1
+            if in_row[position] >= _REJECTIONS:
+                found[position].append((event.at, event.at + _AGAIN_AFTER))
+    return found
+
+
 class _Blocks:
     """What kept everybody from sending an account's exits, by instant."""
 
@@ -113,6 +184,10 @@ class _Blocks:
         self._occs = {p.id: p.contract.occ for p in lab.ledger(account).positions.values()}
         self._levels = [(ev.at, ev.body.level) for ev in events if isinstance(ev.body, e.ControlChanged)]
         self._frozen = [(ev.at, ev.body) for ev in events if isinstance(ev.body, e.PositionFrozen)]
+        network = lab.terms.network
+        self._withheld = network.withheld(account) if isinstance(network, FaultyNetwork) else ()
+        self._unbooked = _unbooked(events)
+        self._rejected = _rejected(events)
 
     def cause(self, position: PositionId, now: datetime) -> str:
         """Give why no exit of a position could be sent at `now`; "": one could."""
@@ -125,6 +200,10 @@ class _Blocks:
         level = next((level for at, level in reversed(self._levels) if at <= now), ControlLevel.NORMAL)
         if level is ControlLevel.HARD_STOP:
             return "hard stop"
+        if _within(self._rejected[position], now):
+            return "rejected five times in a row"
+        if _within(self._withheld, now) and _within(self._unbooked[position], now):
+            return "fills not shown"
         changes = [body for at, body in self._frozen if body.position_id == position and at <= now]
         if changes and changes[-1].reason:
             return "frozen, a person called"

@@ -152,7 +152,7 @@ def order_row(order: Order, ledger: Ledger) -> Row:
 
 def _is_the_live_exit(order: Order, ledger: Ledger) -> bool:
     purpose = order.intent.purpose
-    if not order.is_live or not _reduces(order):
+    if not order.holds_slot or not _reduces(order):
         return False
     for later in reversed(ledger.orders.values()):  # type: ignore[call-overload] # the fold keeps dicts
         if later.id == order.id:

@@ -51,10 +51,10 @@ class _Holdings:
     closes: Closes
 
     def owners(self, symbol: str) -> Iterator[Position]:
-        """Give the positions that hold `symbol`, oldest first."""
-        for position in self.ledger.open_positions:
-            contract = self.contracts.get(position.id, position.contract)
-            if contract.occ == symbol and self.held.get(position.id, 0) > 0:
+        """Give the positions that hold `symbol`, oldest first; one that the batch brought back comes last."""
+        for position_id in [key for key, qty in self.held.items() if qty > 0]:
+            position = self.ledger.positions[position_id]
+            if self.contracts.get(position_id, position.contract).occ == symbol:
                 yield position
 
 

@@ -283,7 +283,7 @@ def _one_exit(case: Case) -> GateResult:
     live = [
         order.id
         for order in case.others
-        if order.is_live and is_exit(order) and order.intent.position_id == case.intent.position_id
+        if order.holds_slot and is_exit(order) and order.intent.position_id == case.intent.position_id
     ]
     return GateResult("one_exit", not live, ",".join(live) or "none", "no other live exit")
 
@@ -294,6 +294,7 @@ def _covered(case: Case) -> GateResult:
     resting = sum(
         order.leaves
         for order in case.others
+        if order.holds_slot
         for leg in order.intent.legs
         if leg.occ == occ and leg.side is Side.SELL_TO_CLOSE
     )

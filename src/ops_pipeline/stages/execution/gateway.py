@@ -19,6 +19,7 @@ from ops_pipeline.domain.orders import (
     Order,
     OrderIntent,
     OrderState,
+    Purpose,
     Refused,
     Rejected,
     SubmitOutcome,
@@ -111,8 +112,10 @@ def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Re
 def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
     """Ask the broker to cancel; the order stays live until the broker says otherwise.
 
-    A request that got lost is made again by the order's upkeep.
+    A request that got lost is made again by the order's upkeep. One that has ended there needs none.
     """
+    if order.has_ended:
+        return
     if order.state in (OrderState.WORKING, OrderState.ORPHAN):
         settled = OrderSettled(client_order_id=order.id, state=OrderState.CANCELING.value, reason=reason)
         desk.store.commit(desk.account, [settled], at=now)
@@ -129,8 +132,13 @@ def request_cancel(order: Order, *, desk: Desk) -> None:
 
 
 def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
-    """End an order that is not under way; one that was sent before is still looked for."""
-    state = OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING
+    """End an order that is not under way; one that was sent before is still looked for.
+
+    A whole exit that the broker twice said it has not got makes room for the next one at once: what of it
+    may still arrive sells no more than is held.
+    """
+    goes_on = order.intent.purpose in (Purpose.EXIT, Purpose.KILL) and order.state is OrderState.RESEND_WAIT
+    state = OrderState.NOT_PLACED if order.attempt == 0 or goes_on else OrderState.ABANDONING
     settled = OrderSettled(client_order_id=order.id, state=state.value, reason=reason)
     desk.store.commit(desk.account, [settled], at=now)
 

@@ -78,12 +78,18 @@ def body_hash(intent: OrderIntent) -> str:
     return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def sell_leaves(ledger: Ledger, occ: Occ) -> int:
-    """Count contracts of `occ` that live sell orders may still take."""
+def sell_leaves(ledger: Ledger, occ: Occ, *, ended: bool = False) -> int:
+    """Count contracts of `occ` that live sell orders may still take at the broker.
+
+    `ended`: those that orders which have just ended there took, and that are not booked yet. Of one that
+    waits for a person the broker's own positions tell by now what it took.
+    """
     return sum(
         order.leaves
         for order in ledger.live_orders
-        if any(leg.occ == occ and leg.side is Side.SELL_TO_CLOSE for leg in order.intent.legs)
+        if order.holds_slot
+        and order.has_ended is ended
+        and any(leg.occ == occ and leg.side is Side.SELL_TO_CLOSE for leg in order.intent.legs)
     )
 
 

@@ -11,6 +11,7 @@ from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.instruments import contract_of
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import OptionQuote, QuoteRules, is_usable, trust_of
+from ops_pipeline.domain.order_fold import FILLS_MISSING
 from ops_pipeline.domain.orders import Activity, Approved, Deferred, Order, OrderIntent, OrderState
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
@@ -262,7 +263,7 @@ def _keep_up(now: datetime, ports: ExecutionPorts) -> int:
             case lifecycle.Upkeep.NOT_PLACED:
                 _settle(order, OrderState.NOT_PLACED, "quarantine over", desk=desk, now=now)
             case lifecycle.Upkeep.QUARANTINE:
-                _settle(order, OrderState.QUARANTINED, "fills missing", desk=desk, now=now)
+                _settle(order, OrderState.QUARANTINED, FILLS_MISSING, desk=desk, now=now)
             case _:
                 cancelled |= _cancel_when_due(order, ports=ports, now=now)
     if cancelled:

@@ -38,18 +38,19 @@ def working_exits(ledger: Ledger, position: Position) -> list[Order]:
     return [
         order
         for order in ledger.live_orders
-        if order.intent.position_id == position.id and lifecycle.is_exit(order)
+        if order.intent.position_id == position.id and lifecycle.is_exit(order) and order.holds_slot
     ]
 
 
 def working_entries(ledger: Ledger, position: Position) -> list[Order]:
-    """Give the live orders that may still add to the position, for which its exit waits."""
+    """Give the live orders that may still add to the position at the broker; a quarantined one may, too."""
     return [
         order
         for order in ledger.live_orders
         if order.intent.position_id == position.id
         and order.intent.purpose in lifecycle.ENTRIES
         and order.state not in _NOT_THERE
+        and not order.has_ended
     ]
 
 
@@ -91,16 +92,26 @@ def limit_of(exit_: Exit, ledger: Ledger, rules: ExitOrderRules) -> Usd4 | None:
 
 def exit_intent(exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts, limit: Usd4) -> OrderIntent:
     """Give the order that sells `qty` for the decision, one generation after its last."""
-    position, reason = exit_.position, exit_.decision.reason
-    purpose, key = Purpose.EXIT, str(position.id)
-    if reason in _LADDER:
-        purpose, key = Purpose.TIER, tier_key(position.id, _LADDER[reason])
-    elif reason is ExitReason.KILL:
-        purpose = Purpose.KILL
-        key = kill_key(ledger.kill_id, position.id) if ledger.kill_id else key
+    purpose, key = _cause_of(exit_, ledger)
+    reason = exit_.decision.reason
     return sale_intent(
-        position, ledger, database_id, purpose=purpose, key=key, qty=qty, limit=limit, reason=reason
+        exit_.position, ledger, database_id, purpose=purpose, key=key, qty=qty, limit=limit, reason=reason
     )
+
+
+def is_unsettled(exit_: Exit, ledger: Ledger) -> bool:
+    """Tell whether an order of the decision's own cause waits for a person: no other may follow it (O4)."""
+    cause = _cause_of(exit_, ledger)
+    return any((order.intent.purpose, order.intent.key) == cause for order in ledger.live_orders)
+
+
+def _cause_of(exit_: Exit, ledger: Ledger) -> tuple[Purpose, str]:
+    position, reason = exit_.position, exit_.decision.reason
+    if reason in _LADDER:
+        return Purpose.TIER, tier_key(position.id, _LADDER[reason])
+    if reason is ExitReason.KILL:
+        return Purpose.KILL, kill_key(ledger.kill_id, position.id) if ledger.kill_id else str(position.id)
+    return Purpose.EXIT, str(position.id)
 
 
 def sale_intent(

@@ -13,13 +13,14 @@ from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.rules import ExitOrderRules
 from ops_pipeline.domain.units import Contracts, Occ
 from ops_pipeline.stages.execution import lifecycle
-from ops_pipeline.stages.execution.gateway import Desk, cancel, holdings, observe, send
+from ops_pipeline.stages.execution.gateway import Desk, cancel, holdings, observe, request_cancel, send
 from ops_pipeline.stages.execution.reconcile import observations
 from ops_pipeline.stages.position_manager import roll_saga
 from ops_pipeline.stages.position_manager.exit_orders import (
     Exit,
     all_exits,
     exit_intent,
+    is_unsettled,
     limit_of,
     may_send_at,
     sale_intent,
@@ -43,17 +44,18 @@ def execute_exit(
     ledger = desk.store.ledger(desk.account)
     retry_at = may_send_at(exit_, ledger, quarantine_s=desk.rules.part_quarantine_s)
     limit = limit_of(exit_, ledger, rules)
-    if limit is None or (retry_at is not None and now < retry_at):
+    if limit is None or (retry_at is not None and now < retry_at) or is_unsettled(exit_, ledger):
         return None
     if not exit_.decision.latched and _has_turned_up(exit_.position, ledger, desk=desk, now=now):
         return None
     occ = exit_.position.contract.occ
-    held = min(_held(occ, desk), ledger.held().get(occ, 0))
+    unbooked = lifecycle.sell_leaves(ledger, occ, ended=True)
+    held = min(_held(occ, desk), ledger.held().get(occ, 0) - unbooked)
     committed = lifecycle.sell_leaves(ledger, occ)
     # What a late fill of the entry added is part of a decision to sell everything.
     left = ledger.positions[exit_.position.id].qty
     wanted = left if exit_.qty == exit_.position.qty else exit_.qty
-    qty = min(wanted, held - committed, left)
+    qty = min(wanted, held - committed, left - unbooked)
     if qty <= 0:
         return None
     intent = exit_intent(exit_, ledger, desk.store.database_id, qty=qty, limit=limit)
@@ -90,13 +92,17 @@ def cancel_exits(position: Position, *, desk: Desk, now: datetime, reason: str) 
 
 
 def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:
-    """Cancel what may still add to the position; True while any of it is not terminal."""
+    """Cancel what may still add to the position; True while any of it may. Nothing waits for a person."""
     entering = working_entries(desk.store.ledger(desk.account), position)
     for order in entering:
-        cancel(order, desk=desk, now=now, reason="exit decided")
+        if order.state is OrderState.QUARANTINED:
+            request_cancel(order, desk=desk)
+        else:
+            cancel(order, desk=desk, now=now, reason="exit decided")
     if entering:
         observe(desk, now=now)
-    return bool(working_entries(desk.store.ledger(desk.account), position))
+    left = working_entries(desk.store.ledger(desk.account), position)
+    return any(order.state is not OrderState.QUARANTINED for order in left)
 
 
 def _has_turned_up(position: Position, ledger: Ledger, *, desk: Desk, now: datetime) -> bool:
