@@ -39,6 +39,7 @@ BOUGHT += [
     "symbol_rate",
     "rejects",
     "unknown",
+    "updates",
     "no_exit",
 ]
 SOLD = ["mode", "control", "lease", "account", "shape", "price", "not_frozen", "one_exit", "covered"]

@@ -144,6 +144,46 @@ def rejected_resend_that_no_list_shows() -> Plan:
     )
 
 
+def stop_beside_a_part_without_fills() -> Plan:
+    """Meet the stop while the fills of a part sold before are not told: sold once, and in time."""
+    made = market()
+    made.put(at(14, 41), "1.85", "1.90", occ=CALL)
+    made.put(at(14, 41, 30), "0.85", "0.90", occ=CALL)
+
+    def complaints(lab: Lab) -> list[str]:
+        stops = [order for order in lab.oracles[LARGE.id].accepted if "-x-" in order.client_order_id]
+        late = [order for order in stops[:1] if order.submitted_at > at(14, 44)]
+        found = [f"the stop was taken at {order.submitted_at:%H:%M:%S}" for order in late]
+        return [*found, *flat(lab, reason=STOP)]
+
+    return Plan(
+        market=made,
+        acts=[holding()],
+        end=at(14, 50),
+        script={"activities": [Kind.MISSING_FILLS]},
+        complaints=complaints,
+    )
+
+
+def stop_beside_an_entry_without_fills() -> Plan:
+    """Meet the stop while the entry's last fills are not told: what is booked is sold in time."""
+    made = market(size=2)
+    made.put(at(14, 41), "0.85", "0.90", occ=CALL)
+
+    def complaints(lab: Lab) -> list[str]:
+        stops = [order for order in lab.oracles[LARGE.id].accepted if "-x-" in order.client_order_id]
+        late = not stops or stops[0].submitted_at > at(14, 42)
+        return [*(["the stop was not taken within a minute"] if late else []), *flat(lab, reason=STOP)]
+
+    return Plan(
+        market=made,
+        acts=[signal()],
+        end=at(14, 50),
+        script={"activities": [None, None, Kind.MISSING_FILLS]},
+        complaints=complaints,
+    )
+
+
 def stuck_exit() -> Plan:
     """Let the first exit stick at the broker: cancelled after its patience, sold by the next."""
     return Plan(
@@ -265,6 +305,8 @@ EXITS = (
     rejected_exit_was_taken,
     rejected_resend_of_a_late_target,
     rejected_resend_that_no_list_shows,
+    stop_beside_a_part_without_fills,
+    stop_beside_an_entry_without_fills,
     stuck_exit,
     cancel_races,
     exit_of_the_day_expires,
