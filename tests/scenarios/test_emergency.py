@@ -3,6 +3,7 @@
 import errno
 import sqlite3
 from datetime import timedelta
+from threading import Timer
 
 import pytest
 
@@ -323,7 +324,7 @@ def test_a_run_says_when_trouble_begins_and_ends_and_a_full_disk_means_reduce_on
     said = []
     with opened(tmp_path) as store:
         store.commit(TINY, [account_opened()], at=minute(0))
-        watch = StoreWatch(store, say=said.append)
+        watch = StoreWatch(store, slow_s=5.0, say=said.append)
         watch.look(minute(0))
         other = sqlite3.connect(tmp_path / "ops.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -355,3 +356,21 @@ def test_a_restore_sets_the_journal_of_the_replaced_database_aside(journaled):
     assert (journaled / f"{JOURNAL}.before-restore").exists()
     with opened(journaled) as store:
         assert store.ledger(TINY).seq == 8  # the seven of the copy and the hard stop
+
+
+@pytest.mark.parametrize(("waited_s", "level"), [(0.0, ControlLevel.NORMAL), (0.4, ControlLevel.REDUCE_ONLY)])
+def test_a_slow_database_means_reduce_only(tmp_path, waited_s, level):
+    said = []
+    with opened(tmp_path) as store:
+        store.commit(TINY, [account_opened()], at=minute(0))
+        watch = StoreWatch(store, slow_s=0.3, say=said.append)
+        other = sqlite3.connect(tmp_path / "ops.db", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        lets_go = Timer(waited_s, other.close)
+        lets_go.start()
+        store.commit(TINY, [cash(1)], at=minute(1))
+        lets_go.join()
+        watch.look(minute(1))
+        watch.look(minute(2))
+        assert store.ledger(TINY).control is level
+        assert len(said) == (level is ControlLevel.REDUCE_ONLY)

@@ -87,7 +87,7 @@ def run_live(
         beside = Beside(
             backups=backups,
             attendant=Attendant(assembly.wiring, Mailbox(run), brake, say=say),
-            watch=StoreWatch(assembly.store, say=say),
+            watch=StoreWatch(assembly.store, slow_s=settings.host.slow_commit_s, say=say),
         )
         try:
             done = _loop(assembly, clock, Stop(brake), sessions, say, beside=beside)

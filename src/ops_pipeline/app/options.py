@@ -353,6 +353,7 @@ class HostOptions(Options):
     ballast_mib: int = Field(64, ge=0)
     backup_minutes: int = Field(60, ge=0)
     backups_kept: int = Field(5, gt=0)
+    slow_commit_s: float = Field(2.0, gt=0, le=10)
 
 
 class HoldingOptions(Options):

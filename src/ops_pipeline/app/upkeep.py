@@ -28,26 +28,38 @@ def refuse_full_disk(folder: Path, host: HostOptions) -> None:
 
 
 class StoreWatch:
-    """Says when the database stops taking writes and when it is back; a full disk means reduce-only."""
+    """Says when the database stops taking writes and when it is back.
 
-    def __init__(self, store: SqlStore, *, say: Callable[[str], None]) -> None:
+    A full disk, and a commit slower than `slow_s` seconds, mean reduce-only.
+    """
+
+    def __init__(self, store: SqlStore, *, slow_s: float, say: Callable[[str], None]) -> None:
         """Watch `store`, which was just opened."""
         self._store = store
+        self._slow_s = slow_s
+        store.database.slowest_s = 0.0  # what opening it took is nobody's exit
         self._say = say
         self._said = ""
 
     def look(self, now: datetime) -> None:
-        """Say what changed; where the disk was full raise every account to reduce-only, for good."""
+        """Say what changed; where disk or database fail us raise every account to reduce-only, for good."""
         trouble = self._store.trouble
         if trouble != self._said:
             self._say(trouble or "the database takes writes again: the journal is stored")
             self._said = trouble
         emergency = self._store.emergency
-        if emergency is None or not emergency.is_full:
-            return
+        slowest_s, self._store.database.slowest_s = self._store.database.slowest_s, 0.0
+        if emergency is not None and emergency.is_full:
+            self._reduce(trouble, "disk", now)
+        elif slowest_s > self._slow_s:
+            reason = f"the database took {slowest_s:.1f} s for a commit, expected <= {self._slow_s:g} s"
+            self._say(reason)
+            self._reduce(reason, "database", now)
+
+    def _reduce(self, reason: str, actor: str, now: datetime) -> None:
         for account in self._store.accounts():
             if self._store.ledger(account).control < ControlLevel.REDUCE_ONLY:
-                held = ControlChanged(level=ControlLevel.REDUCE_ONLY, reason=trouble, actor="disk")
+                held = ControlChanged(level=ControlLevel.REDUCE_ONLY, reason=reason, actor=actor)
                 self._store.commit(account, [held], at=now)
 
 

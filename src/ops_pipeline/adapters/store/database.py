@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from threading import RLock
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Executable, Table
@@ -26,6 +27,8 @@ _NOW_ON_POSTGRESQL = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::
 class Database:
     """A driver connection and the statements that run on it; `commits` counts what was committed.
 
+    `slowest_s` is the longest a transaction waited for its lock or for the disk.
+
     Statements are SQLAlchemy Core's, compiled once; they run on the driver, which is 5 times faster
     than an engine for the single rows that a ledger is made of.
     """
@@ -40,6 +43,7 @@ class Database:
         self.commits = 0
         self.rollbacks = 0
         self.changed = 0
+        self.slowest_s = 0.0
         self.before_commit: list[Callable[[], None]] = []
         self.on_end: list[Callable[[bool], None]] = []
         self._lock = RLock()
@@ -154,7 +158,7 @@ class Database:
         if not self.writable:
             raise ConfigurationError("database: opened for reading, was asked to write")
         if not self._begun:
-            self._execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+            self._timed("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             self.freshness()
             self._begun = True
 
@@ -180,6 +184,13 @@ class Database:
         except self._failures as error:
             self._raise_trouble(error)
             raise
+
+    def _timed(self, text: str) -> None:
+        began = perf_counter()
+        try:
+            self._execute(text)
+        finally:
+            self.slowest_s = max(self.slowest_s, perf_counter() - began)
 
     def _raise_trouble(self, error: Exception) -> None:
         """Say where a database cannot work; from then on nothing waits for a lock, until a commit works."""
@@ -230,7 +241,7 @@ class Database:
         if self.is_sqlite and not self.connection.in_transaction:
             return None  # a database out of room has rolled back by itself
         try:
-            self._execute("COMMIT" if keep else "ROLLBACK")
+            self._timed("COMMIT" if keep else "ROLLBACK")
         except StoreUnavailableError as trouble:
             with suppress(*self._failures):
                 self._cursor.execute("ROLLBACK")
