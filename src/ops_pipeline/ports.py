@@ -130,6 +130,9 @@ class Broker(Protocol):
     def cancel(self, broker_order_id: str) -> None:
         """Ask for a cancel; the outcome is seen in the order, never assumed."""
 
+    def suspend(self, *, on: bool) -> None:
+        """Have the broker take no order of the account, or take them again; may be asked again."""
+
     def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
         """Look an order up by our id; None is the broker's word that it has none."""
 

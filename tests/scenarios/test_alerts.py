@@ -10,9 +10,10 @@ from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.app.alerting import alert_rows
 from ops_pipeline.app.evidence import explain_id
 from ops_pipeline.domain.alerts import AlertCleared, AlertCode, AlertRaised, Severity
+from ops_pipeline.domain.events import chain
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.ledger_fold import apply_all
-from ops_pipeline.stages.position_manager.alerts import job_alerts
+from ops_pipeline.stages.position_manager.alerts import run_alerts
 from tests.builders_demo import assembled, drive_until, sessions_of
 from tests.builders_market import ACCOUNT, CALL, CLOSE, OPEN, TODAY, Rig, at
 
@@ -133,9 +134,21 @@ def test_alerts_are_part_of_the_fold_and_survive_a_restart(rig):
 
 def test_a_job_that_was_silent_is_told_once_and_cleared_when_it_runs_again():
     gap = {"telemetry": timedelta(seconds=400)}
-    (raised,) = job_alerts(Ledger(account=ACCOUNT), gap)
+    (raised,) = run_alerts(Ledger(account=ACCOUNT), gap, "")
     assert (raised.code, raised.key, raised.severity) == (AlertCode.JOB_SILENT, "telemetry", Severity.WARN)
     assert raised.detail == "did not run for 400 s"
+
+
+def test_a_stream_that_fails_is_told_once_and_cleared_when_it_can_be_relied_on_again():
+    ledger = Ledger(account=ACCOUNT)
+    (raised,) = run_alerts(ledger, {}, "silent for 31 s")
+    assert (raised.code, raised.severity) == (AlertCode.UPDATES_FAILING, Severity.WARN)
+    assert raised.detail == "silent for 31 s: nothing is opened, exits go on by polling"
+    event = chain(ACCOUNT, 1, at(14, 35), raised, ledger.head)
+    standing = apply_all(ledger, [event])
+    assert run_alerts(standing, {}, "silent for 91 s") == []
+    (cleared,) = run_alerts(standing, {}, "")
+    assert cleared.code is AlertCode.UPDATES_FAILING
 
 
 def test_status_lists_what_stands_and_what_other_events_say_as_plainly(rig):

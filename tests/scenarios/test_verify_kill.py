@@ -92,6 +92,7 @@ def test_feature_18_the_drill_shows_what_each_level_does():
         "no entry starts",
         "a working entry is cancelled",
         "nothing is sent",
+        "the broker itself takes no order",
         "survives a restart",
         "lowering waits for the cool-down",
         "lowered after it, reconciled",

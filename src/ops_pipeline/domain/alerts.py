@@ -21,6 +21,8 @@ class AlertCode(StrEnum):
     EXPIRY_HELD = "expiry_held"
     ORDER_UNKNOWN = "order_unknown"
     JOB_SILENT = "job_silent"
+    UPDATES_FAILING = "updates_failing"
+    TRADING_SUSPENDED = "trading_suspended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

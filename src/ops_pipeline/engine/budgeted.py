@@ -97,6 +97,10 @@ class BudgetedBroker:
         self._spend(Use.CANCEL)
         self._broker.cancel(broker_order_id)
 
+    def suspend(self, *, on: bool) -> None:
+        self._spend(Use.CANCEL)
+        self._broker.suspend(on=on)
+
     def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
         self._spend(self._use)
         return self._broker.order(client_order_id)

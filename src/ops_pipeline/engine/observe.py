@@ -1,6 +1,6 @@
 """Looks at accounts and jobs from outside: snapshots of value, silent jobs. Shell."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.accounts import BrokerAccount
@@ -13,7 +13,7 @@ from ops_pipeline.engine.parts import Parts
 from ops_pipeline.ports import Broker, BrokerUnavailable, LedgerStore, MarketData
 from ops_pipeline.stages.dispatcher.context import Household
 from ops_pipeline.stages.execution.alarms import passing_trouble
-from ops_pipeline.stages.position_manager.alerts import job_alerts
+from ops_pipeline.stages.position_manager.alerts import run_alerts
 from ops_pipeline.stages.position_manager.marks import MarkMemory
 
 
@@ -71,14 +71,17 @@ def health(
     silences: Mapping[tuple[str, str], timedelta],
     *,
     store: LedgerStore,
-    accounts: Iterable[str],
+    troubles: Mapping[AccountId, str],
 ) -> StepReport:
-    """Tell each account which jobs it depends on had been silent for too long, by (job, account or "")."""
-    for account in accounts:
+    """Tell each account what fails it: its stream, and jobs silent for too long, by (job, account or "").
+
+    `troubles` names every account, with why the broker's updates cannot be relied on ("": they can).
+    """
+    for account, updates in troubles.items():
         own = {job: gap for (job, owner), gap in silences.items() if owner in ("", account)}
-        changed = job_alerts(store.ledger(AccountId(account)), own)
+        changed = run_alerts(store.ledger(account), own, updates)
         if changed:
-            store.commit(AccountId(account), changed, at=now)
+            store.commit(account, changed, at=now)
     names = ["/".join(part for part in key if part) for key in silences]
     return StepReport(stage="health", now=now, read=len(names), refused=len(names), detail=", ".join(names))
 

@@ -325,7 +325,8 @@ class Wiring:
             observe.sound_alarms(self.parts, self._scanning())
         silent = dict(self.memory.silences)
         self.memory.silences.clear()
-        return observe.health(now, silent, store=self.parts.store, accounts=self.accounts)
+        troubles = {account: self.listener.trouble(now, account) for account in self.accounts}
+        return observe.health(now, silent, store=self.parts.store, troubles=troubles)
 
     def _execution(self, account: AccountId) -> execution.ExecutionPorts:
         return execution.ExecutionPorts(

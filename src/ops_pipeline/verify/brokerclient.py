@@ -109,6 +109,12 @@ class HttpBroker:
         if status not in (HTTPStatus.NO_CONTENT, *gone):
             raise BrokerUnavailable(f"DELETE {path}: expected 204, was {status}")
 
+    def suspend(self, *, on: bool) -> None:
+        path = f"/suspended?on={int(on)}"
+        status, _ = self._trusted("PUT", path)
+        if status != HTTPStatus.NO_CONTENT:
+            raise BrokerUnavailable(f"PUT {path}: expected 204, was {status}")
+
     def submit(self, order: Approved) -> SubmitOutcome:
         """POST once. Whatever is not clearly an answer is Unknown; it is never sent again from here."""
         try:

@@ -94,6 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._serve("DELETE")
 
+    def do_PUT(self) -> None:
+        """Change something of the account."""
+        self._serve("PUT")
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
         """Say nothing."""
 

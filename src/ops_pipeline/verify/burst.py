@@ -67,6 +67,10 @@ class BusyBroker:
         self._read("cancel")
         self._broker.cancel(broker_order_id)
 
+    def suspend(self, *, on: bool) -> None:
+        self._read("suspend")
+        self._broker.suspend(on=on)
+
     def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
         self._read("order")
         return self._broker.order(client_order_id)

@@ -93,6 +93,9 @@ class Counter:
                 found = oracle.order(ClientOrderId(query["client_order_id"]))
                 missing = Answer(HTTPStatus.NOT_FOUND, _problem(NOT_FOUND, "order not found"))
                 return Answer(HTTPStatus.OK, found) if found is not None else missing
+            case "PUT", "suspended":
+                oracle.suspend(on=query["on"] == "1")
+                return Answer(HTTPStatus.NO_CONTENT)
             case "DELETE", "orders":
                 return self._cancel(oracle, query["id"])
             case _:

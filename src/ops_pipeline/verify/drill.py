@@ -44,6 +44,7 @@ class _Rehearsal:
     level: ControlLevel
     before: int = 0
     after: int = 0
+    suspended: bool = False
     refused: str = ""
     held: int = 0
     restarted_at: ControlLevel = ControlLevel.NORMAL
@@ -66,8 +67,9 @@ class _Rehearsal:
         self.before = sum(not order.status.is_terminal for order in _bought(lab))
 
     def note_after(self, lab: Lab) -> None:
-        """Count them again."""
+        """Count them again, and note whether the broker itself takes orders."""
         self.after = sum(not order.status.is_terminal for order in _bought(lab))
+        self.suspended = lab.oracles[LARGE.id].book.suspended
 
     def restart(self, lab: Lab) -> None:
         """Note what is held by now, start another process, note the level it finds."""
@@ -129,7 +131,9 @@ _Found = tuple[str, bool, str]
 
 def _no_entry(lab: Lab, noted: _Rehearsal) -> _Found:
     started = sum(order.submitted_at < _LOWER for order in _bought(lab, since=_RAISE))
-    passed = not started and noted.refused == "control"
+    # A broker that takes no order says so before the level is asked.
+    gate = "account" if noted.level is ControlLevel.HARD_STOP else "control"
+    passed = not started and noted.refused == gate
     return "no entry starts", passed, f"{started} started, a signal was refused by {noted.refused}"
 
 
@@ -155,6 +159,12 @@ def _exits(lab: Lab, noted: _Rehearsal) -> _Found:
     return name, closed == [wanted] and not left, f"closed by {reasons}, {left} held"
 
 
+def _suspended(_: Lab, noted: _Rehearsal) -> _Found:
+    wanted = noted.level is ControlLevel.HARD_STOP
+    name = f"the broker itself takes {'no order' if wanted else 'orders'}"
+    return name, noted.suspended is wanted, "suspended" if noted.suspended else "not suspended"
+
+
 def _restart(_: Lab, noted: _Rehearsal) -> _Found:
     return "survives a restart", noted.restarted_at is noted.level, noted.restarted_at.name
 
@@ -177,6 +187,7 @@ _CHECKS: tuple[Callable[[Lab, _Rehearsal], _Found], ...] = (
     _no_entry,
     _working,
     _exits,
+    _suspended,
     _restart,
     _too_early,
     _lower,

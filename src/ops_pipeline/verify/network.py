@@ -139,6 +139,10 @@ class FaultyBroker:
         if kind is Kind.CANCEL_FAILED:
             raise BrokerUnavailable("cancel: expected an answer, was a timeout")
 
+    def suspend(self, *, on: bool) -> None:
+        self._reading("suspend")
+        self._oracle.suspend(on=on)
+
     def order(self, client_order_id: ClientOrderId) -> BrokerOrder | None:
         kind = self._reading("order")
         found = self._oracle.order(client_order_id)

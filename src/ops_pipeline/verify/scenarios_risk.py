@@ -303,7 +303,35 @@ def partial_then_walked() -> Plan:
     )
 
 
+def hard_stop_at_the_broker() -> Plan:
+    """Stop everything with a position held: the broker itself takes no order, until the level is lowered.
+
+    What the price does meanwhile is sold afterwards.
+    """
+    made = market()
+    made.put(at(14, 42), "0.85", "0.90", occ=CALL)
+    suspended: list[bool] = []
+
+    def complaints(lab: Lab) -> list[str]:
+        seen = [*suspended, lab.oracles[LARGE.id].book.suspended]
+        wrong = [] if seen[0] and not seen[-1] else [f"suspended at HARD_STOP and after it: {seen}"]
+        return [*wrong, *flat(lab, reason=STOP)]
+
+    return Plan(
+        market=made,
+        acts=[
+            holding(),
+            level(ControlLevel.HARD_STOP, at(14, 41)),
+            Act(at=at(14, 43), do=lambda lab: suspended.append(lab.oracles[LARGE.id].book.suspended)),
+            level(ControlLevel.NORMAL, at(14, 43, 30)),
+        ],
+        end=at(14, 46),
+        complaints=complaints,
+    )
+
+
 RISKS = (
+    hard_stop_at_the_broker,
     losing_day,
     account_full_of_risk,
     unknown_entry_is_risk,

@@ -28,6 +28,7 @@ OF_CALL: Mapping[str, tuple[Kind, ...]] = {
     ),
     "cancel": (Kind.CANCEL_LOST, Kind.CANCEL_FAILED, Kind.FILL_DURING_CANCEL),
     "account": (Kind.READ_FAILED,),
+    "suspend": (Kind.READ_FAILED,),
     "positions": (Kind.READ_FAILED, Kind.EMPTY_LIST, Kind.SKEWED_POSITIONS),
     "orders": (Kind.READ_FAILED, Kind.EMPTY_LIST, Kind.SKEWED_ORDERS),
     "order": (Kind.READ_FAILED, Kind.SKEWED_ORDERS),

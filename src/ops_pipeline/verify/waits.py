@@ -1,13 +1,13 @@
 """How long a decided exit waited for the broker to take its order, and what nobody could have done. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
-from ops_pipeline.domain.orders import BrokerOrder, OrderIntent
+from ops_pipeline.domain.orders import BrokerOrder, OrderIntent, OrderState
 from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.units import AccountId, ClientOrderId, Occ, PositionId
 from ops_pipeline.verify.lab import Lab
@@ -63,13 +63,20 @@ def waits_of(lab: Lab) -> list[Wait]:
         events = lab.store.events(account)
         taken = {order.client_order_id: order for order in lab.oracles[account].accepted}
         blocks = _Blocks(lab, account, events)
-        found += [_wait(span, account, blocks) for span in _spans(events, taken, end=lab.clock.now())]
+        held = frozenset(position.id for position in lab.ledger(account).open_positions if position.qty)
+        spans = _spans(events, taken, held, end=lab.clock.now())
+        found += [_wait(span, account, blocks) for span in spans]
     return found
 
 
 def _spans(
-    events: Sequence[e.Event], taken: Mapping[ClientOrderId, BrokerOrder], *, end: datetime
+    events: Sequence[e.Event],
+    taken: Mapping[ClientOrderId, BrokerOrder],
+    held: Collection[PositionId],
+    *,
+    end: datetime,
 ) -> Iterator[_Span]:
+    """Give every wait; at the `end` only what is still `held` waits."""
     waiting: dict[PositionId, datetime] = {}
     for at, body in _in_time(events, taken):
         match body:
@@ -84,7 +91,7 @@ def _spans(
             case _:
                 pass
     for position, since in waiting.items():
-        yield _Span(position, since, end, accepted=False)
+        yield _Span(position, since, end, accepted=False if position in held else None)
 
 
 def _in_time(
@@ -176,6 +183,22 @@ def _rejected(events: Sequence[e.Event]) -> Mapping[PositionId, Sequence[_Interv
     return found
 
 
+def _outsold(events: Sequence[e.Event]) -> Mapping[PositionId, Sequence[_Interval]]:
+    """Give, by position, the quarantines of exits that got lost and are no longer covered by what is held."""
+    intents = _intents(events)
+    since: dict[ClientOrderId, datetime] = {}
+    found: dict[PositionId, list[_Interval]] = defaultdict(list)
+    for event in events:
+        if not isinstance(event.body, e.OrderSettled):
+            continue
+        id_ = event.body.client_order_id
+        if event.body.state == OrderState.ABANDONING.value and event.body.reason.startswith("covered:"):
+            since[id_] = event.at
+        elif id_ in since:
+            found[intents[id_].position_id].append((since.pop(id_), event.at))
+    return found
+
+
 class _Blocks:
     """What kept everybody from sending an account's exits, by instant."""
 
@@ -188,6 +211,7 @@ class _Blocks:
         self._withheld = network.withheld(account) if isinstance(network, FaultyNetwork) else ()
         self._unbooked = _unbooked(events)
         self._rejected = _rejected(events)
+        self._outsold = _outsold(events)
 
     def cause(self, position: PositionId, now: datetime) -> str:
         """Give why no exit of a position could be sent at `now`; "": one could."""
@@ -202,6 +226,8 @@ class _Blocks:
             return "hard stop"
         if _within(self._rejected[position], now):
             return "rejected five times in a row"
+        if _within(self._outsold[position], now):
+            return "others sold what it offered"
         if _within(self._withheld, now) and _within(self._unbooked[position], now):
             return "fills not shown"
         changes = [body for at, body in self._frozen if body.position_id == position and at <= now]

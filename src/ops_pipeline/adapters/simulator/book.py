@@ -23,7 +23,10 @@ class Holding:
 
 @dataclass(slots=True, kw_only=True)
 class Book:
-    """An account's truth: cash, holdings, orders by broker id, activities, the last session's equity."""
+    """An account's truth: cash, holdings, orders by broker id, activities, the last session's equity.
+
+    `suspended`: its owner wants no order taken.
+    """
 
     number: str
     cash: Usd4
@@ -31,6 +34,7 @@ class Book:
     last_equity: Usd4
     session: date | None = None
     blocked: bool = False
+    suspended: bool = False
     next_number: int = 1
     holdings: dict[str, Holding] = field(default_factory=dict)
     orders: dict[str, BrokerOrder] = field(default_factory=dict)
@@ -82,6 +86,7 @@ def _book_of(plain: dict[str, Any]) -> Book:
         last_equity=plain["last_equity"],
         session=date.fromisoformat(plain["session"]) if plain["session"] else None,
         blocked=plain["blocked"],
+        suspended=plain.get("suspended", False),
         next_number=plain["next_number"],
     )
     book.holdings = {key: build(Holding, value) for key, value in plain["holdings"].items()}

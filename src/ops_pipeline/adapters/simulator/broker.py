@@ -9,6 +9,7 @@ from pathlib import Path
 from ops_pipeline.adapters.simulator import settlement
 from ops_pipeline.adapters.simulator.book import Book, Holding, from_json, to_json
 from ops_pipeline.adapters.simulator.matching import MatchRules, match, traded_at
+from ops_pipeline.adapters.simulator.valuation import value_of
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.instruments import contract_of, parse_occ
 from ops_pipeline.domain.market import OptionQuote, Session
@@ -83,7 +84,7 @@ class SimulatedBroker:
             cash=self._book.cash,
             options_buying_power=max(0, self._book.cash - reserved),
             options_level=self._book.options_level,
-            blocked=self._book.blocked,
+            blocked=self._book.blocked or self._book.suspended,
             as_of=now,
         )
 
@@ -126,6 +127,12 @@ class SimulatedBroker:
         if shown is not None and not shown.status.is_terminal:
             self._put(replace(shown, status=BrokerStatus.CANCELED))
             self._save()
+
+    def suspend(self, *, on: bool) -> None:
+        """Take no order any more, or take them again; the request may get lost."""
+        self._read("suspend")
+        self._book.suspended = on
+        self._save()
 
     def receive(self, occ: Occ, *, qty: int, price: Usd4, multiplier: int = 100) -> None:
         """Take over contracts the account is said to have held before, paid for at `price` a share."""
@@ -193,6 +200,8 @@ class SimulatedBroker:
         session = self._calendar.session_at(now)
         if session is None or not session.open_at <= now <= session.close_at:
             return Rejected("42210000", "options orders are accepted in market hours only")
+        if self._book.suspended:
+            return Rejected("40310000", "trading is suspended by the account's owner")
         level = _ROLL_LEVEL if len(intent.legs) > 1 else _LONG_LEVEL
         if self._book.options_level < level:
             return Rejected("40310000", f"options level {level} is needed, was {self._book.options_level}")
@@ -376,19 +385,7 @@ class SimulatedBroker:
         self._book_fill(fill, detail=settlement.LIQUIDATION)
 
     def _equity(self, now: datetime) -> Usd4:
-        if not self._book.holdings:
-            return self._book.cash
-        quotes = self._market.quotes([Occ(symbol) for symbol in self._book.holdings], now=now)
-        value = 0
-        for symbol, holding in self._book.holdings.items():
-            quote = quotes.get(Occ(symbol))
-            spot = None if contract_of(symbol) else self._market.spot(symbol, now=now)
-            if spot is not None:
-                value += spot.price * holding.qty
-            elif quote is not None and quote.bid:
-                price = (quote.bid + quote.ask) // 2 if quote.ask and quote.ask >= quote.bid else quote.bid
-                value += price * holding.qty * holding.multiplier
-        return self._book.cash + value
+        return self._book.cash + value_of(self._book.holdings, self._market, now)
 
     def _put(self, order: BrokerOrder) -> None:
         self._book.orders[order.broker_order_id] = order

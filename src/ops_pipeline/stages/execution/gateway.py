@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from ops_pipeline.domain.accounts import BrokerPosition
+from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
+from ops_pipeline.domain.alerts import AlertCleared, AlertCode, AlertRaised, Severity
 from ops_pipeline.domain.breaks import ActivitiesRead
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import ForbiddenError
@@ -19,7 +20,6 @@ from ops_pipeline.domain.orders import (
     Order,
     OrderIntent,
     OrderState,
-    Purpose,
     Refused,
     Rejected,
     SubmitOutcome,
@@ -37,6 +37,8 @@ from ops_pipeline.stages.execution.lifecycle import body_hash
 ACTIVITY_OVERLAP = timedelta(days=5)
 # The broker stamps an order with its own clock.
 _CLOCK_SLACK = timedelta(minutes=10)
+# What the alert of a suspension is about.
+_BROKER = "broker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +133,31 @@ def request_cancel(order: Order, *, desk: Desk) -> None:
             desk.broker.cancel(order.broker_order_id)
 
 
-def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
-    """End an order that is not under way; one that was sent before is still looked for.
+def keep_suspended(desk: Desk, *, now: datetime) -> None:
+    """Have the broker itself take no order at HARD_STOP, and take them again below it (RELIABILITY 5.3).
 
-    A whole exit that the broker twice said it has not got makes room for the next one at once: what of it
-    may still arrive sells no more than is held.
+    The alert that stands meanwhile is what is known of it; a request that failed is made again next time.
     """
-    goes_on = order.intent.purpose in (Purpose.EXIT, Purpose.KILL) and order.state is OrderState.RESEND_WAIT
-    state = OrderState.NOT_PLACED if order.attempt == 0 or goes_on else OrderState.ABANDONING
+    ledger = desk.store.ledger(desk.account)
+    stands = (AlertCode.TRADING_SUSPENDED, _BROKER) in ledger.alerts
+    wanted = max(ledger.control, desk.brake().level) is ControlLevel.HARD_STOP
+    if stands is wanted:
+        return
+    with suppress(BrokerUnavailable):
+        desk.broker.suspend(on=wanted)
+        raised = AlertRaised(
+            code=AlertCode.TRADING_SUSPENDED,
+            key=_BROKER,
+            severity=Severity.PAGE,
+            detail="HARD_STOP: the broker itself takes no order of this account",
+        )
+        cleared = AlertCleared(code=AlertCode.TRADING_SUSPENDED, key=_BROKER)
+        desk.store.commit(desk.account, [raised if wanted else cleared], at=now)
+
+
+def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
+    """End an order that is not under way; one that was sent before is still looked for."""
+    state = OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING
     settled = OrderSettled(client_order_id=order.id, state=state.value, reason=reason)
     desk.store.commit(desk.account, [settled], at=now)
 

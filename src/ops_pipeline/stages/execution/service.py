@@ -24,6 +24,7 @@ from ops_pipeline.stages.execution.gateway import (
     ACTIVITY_OVERLAP,
     Desk,
     cancel,
+    keep_suspended,
     observe,
     post,
     refuse_doubtful,
@@ -78,6 +79,7 @@ def run_once(now: datetime, ports: ExecutionPorts) -> StepReport:
     read = sent = 0
     failed: tuple[Failed, ...] = ()
     _cancel_forbidden(now, desk)
+    keep_suspended(desk, now=now)
     try:
         read = _reconcile(now, ports)
         sent = _keep_up(now, ports)

@@ -21,7 +21,9 @@ ORDER_UNKNOWN_AFTER = timedelta(seconds=60)
 EXIT_ACCEPTED_WITHIN = timedelta(seconds=60)
 
 _UNKNOWN = (OrderState.UNKNOWN, OrderState.ABANDONING)
-_OF_JOBS = (AlertCode.JOB_SILENT,)
+_OF_RUN = (AlertCode.JOB_SILENT, AlertCode.UPDATES_FAILING)
+# Raised and cleared by others.
+_OF_OTHERS = (*_OF_RUN, AlertCode.TRADING_SUSPENDED)
 
 Wanted = Mapping[tuple[AlertCode, str], AlertRaised]
 
@@ -54,12 +56,25 @@ def account_alerts(
             found.append(_expiring(position, session.minutes_before_close(now), exits(position)))
         found += _of_exit(position, ledger, now=now, session=session)
     wanted = {(alert.code, alert.key): alert for alert in found if alert is not None}
-    return _changes(ledger, wanted, [key for key in ledger.alerts if key[0] not in _OF_JOBS])
+    return _changes(ledger, wanted, [key for key in ledger.alerts if key[0] not in _OF_OTHERS])
 
 
-def job_alerts(ledger: Ledger, silent: Mapping[str, timedelta]) -> list[AlertRaised | AlertCleared]:
-    """Give what changed about jobs; `silent` names those that ran again after too long, and how long."""
-    wanted = {
+def run_alerts(
+    ledger: Ledger, silent: Mapping[str, timedelta], updates: str
+) -> list[AlertRaised | AlertCleared]:
+    """Give what changed about the run itself.
+
+    `silent` names the jobs that ran again after too long, and how long; `updates` tells why the broker's
+    stream cannot be relied on ("": it can).
+    """
+    failing = AlertRaised(
+        code=AlertCode.UPDATES_FAILING,
+        key="updates",
+        severity=Severity.WARN,
+        detail=f"{updates}: nothing is opened, exits go on by polling",
+    )
+    wanted = {(failing.code, failing.key): failing} if updates else {}
+    wanted |= {
         (AlertCode.JOB_SILENT, job): AlertRaised(
             code=AlertCode.JOB_SILENT,
             key=job,
@@ -68,7 +83,7 @@ def job_alerts(ledger: Ledger, silent: Mapping[str, timedelta]) -> list[AlertRai
         )
         for job, gap in silent.items()
     }
-    return _changes(ledger, wanted, [key for key in ledger.alerts if key[0] in _OF_JOBS])
+    return _changes(ledger, wanted, [key for key in ledger.alerts if key[0] in _OF_RUN])
 
 
 def _changes(
