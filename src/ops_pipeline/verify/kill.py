@@ -29,6 +29,7 @@ _BY_HAND = frozenset(
         "cancel_entries",
         "flatten_beside_a_working_entry",
         "flatten_three",
+        "hard_stop_at_the_broker",
         "hard_stop_then_normal",
         "kill_between_two_sends",
         "reduce_only_refuses_entries",
