@@ -94,7 +94,12 @@ def test_a_fill_that_was_read_is_owed_until_it_is_told():
     assert not stream.compared(told_late, FILLED, seconds(5)).owed
 
 
+def test_an_order_that_was_made_and_filled_between_two_reads_is_owed():
+    assert list(stream.compared(Hearing(since=NOW), FILLED, NOW).owed) == [ID]
+
+
 def test_a_new_connection_owes_nothing_of_what_was_before_it():
+    assert not stream.compared(stream.connected(FILLED, seconds(5)), FILLED, seconds(20)).owed
     hearing = stream.connected(WORKING, NOW)
     assert not stream.compared(hearing, WORKING, seconds(60)).owed
     assert list(stream.compared(hearing, FILLED, seconds(30)).owed) == [ID]

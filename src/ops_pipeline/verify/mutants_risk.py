@@ -14,6 +14,10 @@ _EXCHANGE = "adapters/calendar/exchange.py"
 _LEASE = "adapters/store/lease.py"
 _STORE = "adapters/store/ledger.py"
 _CHAIN = "adapters/store/chain.py"
+_STREAM = "stages/execution/stream.py"
+_GATEWAY = "stages/execution/gateway.py"
+_EXIT_ORDERS = "stages/position_manager/exit_orders.py"
+_ORDERS = "domain/orders.py"
 
 RISK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -167,6 +171,49 @@ RISK_MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         ("entry_and_stop",),
+    ),
+    Mutant(
+        "stream_away_ignored",
+        "entries go on although the broker's stream is away or silent",
+        (
+            Edit(
+                _STREAM,
+                "    if heard_at is None or hearing.since is None:\n        return AWAY\n",
+                "    if heard_at is None or hearing.since is None:\n        return ''\n",
+            ),
+            Edit(_STREAM, "if silent_s > rules.stream_heard_within_s:", "if False:"),
+        ),
+        ("stream_away",),
+    ),
+    Mutant(
+        "mute_socket_believed",
+        "a stream that beats but tells nothing is relied on",
+        (Edit(_STREAM, "if late_s > rules.stream_told_within_s:", "if False:"),),
+        ("mute_socket",),
+    ),
+    Mutant(
+        "ended_entry_blocks_the_exit",
+        "a stop waits for an entry that has ended at the broker",
+        (Edit(_EXIT_ORDERS, "        and not order.has_ended\n", ""),),
+        ("stop_beside_an_entry_without_fills",),
+    ),
+    Mutant(
+        "quarantine_keeps_the_exit_slot",
+        "an order that ended at the broker and waits for a person keeps every exit from being sent",
+        (
+            Edit(
+                _ORDERS,
+                "return self.is_live and not (self.state is OrderState.QUARANTINED and self.has_ended)",
+                "return self.is_live",
+            ),
+        ),
+        ("stop_beside_a_part_without_fills",),
+    ),
+    Mutant(
+        "hard_stop_kept_from_the_broker",
+        "at HARD_STOP the broker still takes orders",
+        (Edit(_GATEWAY, "        desk.broker.suspend(on=wanted)\n", ""),),
+        ("hard_stop_at_the_broker",),
     ),
     Mutant(
         "chain_of_one_link",

@@ -88,7 +88,7 @@ class PushedUpdates:
             return "without a stream"
         if self._silent_since is not None and now - self._silent_since > _SILENT:
             return f"on a stream silent since {self._silent_since:%H:%M:%S}"
-        for order in ledger.live_orders:
+        for order in ledger.orders.values():
             read = (order.cum, order.broker_status is not None and order.broker_status.is_terminal)
             told = self._told.get(order.id)
             read_at = max(order.updated_at, self._since)

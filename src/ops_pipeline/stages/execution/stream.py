@@ -37,8 +37,9 @@ class Hearing:
 
 def connected(ledger: Ledger, now: datetime) -> Hearing:
     """Begin with a new connection: what came before it is read, so it owes nothing of that."""
-    told = {order.id: shown for order in ledger.live_orders if (shown := _shown(order)) is not None}
-    return Hearing(since=now, told=told)
+    hearing = Hearing(since=now)
+    known = _concerned(hearing, ledger, now)
+    return replace(hearing, told={order.id: shown for order in known if (shown := _shown(order)) is not None})
 
 
 def heard(hearing: Hearing, updates: Iterable[OrderUpdate]) -> Hearing:
@@ -64,8 +65,15 @@ def compared(hearing: Hearing, ledger: Ledger, now: datetime) -> Hearing:
 
 
 def _concerned(hearing: Hearing, ledger: Ledger, now: datetime) -> Iterable[Order]:
-    """Give the orders a stream is still to tell of, and those it may tell of once more."""
+    """Give the orders a stream is still to tell of, and those it may tell of once more.
+
+    An order may be made and end between two reads: the newest are always among them.
+    """
     found = {order.id: order for order in ledger.live_orders}
+    for order in reversed(ledger.orders.values()):  # type: ignore[call-overload] # the fold keeps dicts
+        if now - order.created_at >= _REMEMBERED:
+            break
+        found[order.id] = order
     for id_ in (*hearing.told, *hearing.owed):
         order = ledger.orders.get(id_)
         if order is not None and (id_ in hearing.owed or now - order.updated_at < _REMEMBERED):
