@@ -81,5 +81,5 @@ def test_time_in_which_nobody_bids_is_left_out_and_named(lived):
     _, (wait,) = lived("no_bid_for_the_stop", submit=[Kind.REJECTED] * 5)
     # Refused at 14:41:10, 11, 13, 18, 28; the next try falls in 14:41:40 to 14:43:00, where there is no bid.
     assert wait.accepted
-    assert wait.excluded == {"nobody bid": 80.0}
-    assert 30 <= wait.seconds <= 32
+    assert wait.excluded == {"rejected five times in a row": 12.0, "nobody bid": 80.0}
+    assert 18 <= wait.seconds <= 20

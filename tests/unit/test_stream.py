@@ -53,7 +53,7 @@ def update(status=BrokerStatus.NEW, cum=0):
 
 def listened(*updates, ledger=WORKING, at=0):
     hearing = stream.heard(Hearing(since=NOW), updates)
-    return stream.compared(hearing, ledger, seconds(at))
+    return stream.compared(hearing, ledger, seconds(at), at=seconds(at))
 
 
 @pytest.mark.parametrize(("silent_s", "why"), [(0, ""), (30, ""), (31, "silent for 31 s")])
@@ -68,7 +68,7 @@ def test_a_stream_that_is_not_connected_cannot_be_relied_on():
 
 @pytest.mark.parametrize(("late_s", "reliable"), [(10, True), (11, False)])
 def test_a_change_that_was_read_and_not_told_for_over_10_s_betrays_a_mute_socket(late_s, reliable):
-    hearing = stream.compared(listened(), WORKING, seconds(late_s))
+    hearing = stream.compared(listened(), WORKING, seconds(late_s), at=seconds(late_s))
     why = stream.trouble(hearing, seconds(late_s), seconds(late_s), RULES)
     assert why == ("" if reliable else f"did not tell of {ID} for 11 s")
 
@@ -91,18 +91,20 @@ def test_a_fill_that_was_read_is_owed_until_it_is_told():
     owing = listened(update(), ledger=FILLED)
     assert list(owing.owed) == [ID]
     told_late = stream.heard(owing, [update(BrokerStatus.FILLED, 4)])
-    assert not stream.compared(told_late, FILLED, seconds(5)).owed
+    assert not stream.compared(told_late, FILLED, seconds(5), at=seconds(5)).owed
 
 
 def test_an_order_that_was_made_and_filled_between_two_reads_is_owed():
-    assert list(stream.compared(Hearing(since=NOW), FILLED, NOW).owed) == [ID]
+    assert list(stream.compared(Hearing(since=NOW), FILLED, NOW, at=NOW).owed) == [ID]
 
 
 def test_a_new_connection_owes_nothing_of_what_was_before_it():
-    assert not stream.compared(stream.connected(FILLED, seconds(5)), FILLED, seconds(20)).owed
-    hearing = stream.connected(WORKING, NOW)
-    assert not stream.compared(hearing, WORKING, seconds(60)).owed
-    assert list(stream.compared(hearing, FILLED, seconds(30)).owed) == [ID]
+    assert not stream.compared(
+        stream.connected(FILLED, seconds(5), at=seconds(5)), FILLED, seconds(20), at=seconds(20)
+    ).owed
+    hearing = stream.connected(WORKING, NOW, at=NOW)
+    assert not stream.compared(hearing, WORKING, seconds(60), at=seconds(60)).owed
+    assert list(stream.compared(hearing, FILLED, seconds(30), at=seconds(30)).owed) == [ID]
 
 
 def test_updates_of_orders_that_are_not_ours_are_forgotten():
@@ -113,7 +115,7 @@ def test_updates_of_orders_that_are_not_ours_are_forgotten():
 def test_an_order_that_ended_a_minute_ago_is_forgotten_and_owes_nothing():
     hearing = listened(update(BrokerStatus.FILLED, 4), ledger=FILLED)
     assert hearing.told == {ID: Progress(4, ended=True)}
-    assert stream.compared(hearing, FILLED, seconds(61)).told == {}
+    assert stream.compared(hearing, FILLED, seconds(61), at=seconds(61)).told == {}
 
 
 class Pushes:

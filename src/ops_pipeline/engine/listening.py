@@ -5,21 +5,29 @@ from datetime import datetime
 
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId
-from ops_pipeline.ports import LedgerStore, OrderStream
+from ops_pipeline.ports import Clock, LedgerStore, OrderStream
 from ops_pipeline.stages.execution import stream
 from ops_pipeline.stages.execution.stream import Hearing
 
 
 class Listener:
-    """Remembers what each account's stream has told; an account without a stream is polled alone."""
+    """Remembers what each account's stream has told; an account without a stream is polled alone.
+
+    Streams live by `clock`; without one they live by the run's own, which is what every `now` here is.
+    """
 
     def __init__(
-        self, streams: Mapping[AccountId, OrderStream], store: LedgerStore, rules: ExecutionRules
+        self,
+        streams: Mapping[AccountId, OrderStream],
+        store: LedgerStore,
+        rules: ExecutionRules,
+        clock: Clock | None = None,
     ) -> None:
         """Listen from now on."""
         self._streams = streams
         self._store = store
         self._rules = rules
+        self._clock = clock
         self._hearings = {account: Hearing() for account in streams}
 
     def listen(self, now: datetime, account: AccountId) -> bool:
@@ -30,14 +38,15 @@ class Listener:
         pushes = self._streams.get(account)
         if pushes is None:
             return False
+        at = self._at(now)
         updates, heard_at, before = pushes.drain(), pushes.heard_at, self._hearings[account]
         if heard_at is None:
             self._hearings[account] = Hearing()
             return before.since is not None
         returned = before.since is None
-        hearing = stream.connected(self._store.ledger(account), now) if returned else before
+        hearing = stream.connected(self._store.ledger(account), now, at=at) if returned else before
         self._hearings[account] = hearing = stream.heard(hearing, updates)
-        why = stream.trouble(hearing, heard_at, now, self._rules)
+        why = stream.trouble(hearing, heard_at, at, self._rules)
         if why:
             pushes.reconnect(why)
             self._hearings[account] = Hearing()
@@ -47,11 +56,15 @@ class Listener:
         """Note what a read of the broker showed that the stream has not told."""
         hearing = self._hearings.get(account)
         if hearing is not None and hearing.since is not None:
-            self._hearings[account] = stream.compared(hearing, self._store.ledger(account), now)
+            ledger, at = self._store.ledger(account), self._at(now)
+            self._hearings[account] = stream.compared(hearing, ledger, now, at=at)
 
     def trouble(self, now: datetime, account: AccountId) -> str:
         """Tell why an account's stream cannot be relied on; "": it can, or there is none."""
         pushes = self._streams.get(account)
         if pushes is None:
             return ""
-        return stream.trouble(self._hearings[account], pushes.heard_at, now, self._rules)
+        return stream.trouble(self._hearings[account], pushes.heard_at, self._at(now), self._rules)
+
+    def _at(self, now: datetime) -> datetime:
+        return self._clock.now() if self._clock is not None else now

@@ -33,7 +33,8 @@ class Parts:
 
     `attended` is the clock of a run that somebody looks after: only there may passing trouble raise a level.
     `news_troubles` gives what went wrong with news lately, `brake` an account's level outside the database,
-    `streams` the accounts whose brokers push their updates; the others are polled alone.
+    `streams` the accounts whose brokers push their updates, which live by `stream_clock`, or by the run's own
+    clock where there is none; the others are polled alone.
     """
 
     book: RuleBook
@@ -55,6 +56,7 @@ class Parts:
     news_troubles: Callable[[], Sequence[Failed]] = tuple
     brake: Callable[[AccountId], Brake] = lambda _: FREE
     streams: Mapping[AccountId, OrderStream] = field(default_factory=dict)
+    stream_clock: Clock | None = None
 
 
 @dataclass(slots=True)

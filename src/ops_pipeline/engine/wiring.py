@@ -51,7 +51,7 @@ class Wiring:
         """Join the parts; nothing runs yet."""
         self.parts = parts = replace(parts, book=remembered(parts.book))
         self.memory = Memory()
-        self.listener = Listener(parts.streams, parts.store, parts.book.execution_rules())
+        self.listener = Listener(parts.streams, parts.store, parts.book.execution_rules(), parts.stream_clock)
         self._signals = {interval: parts.book.signal_rules(interval) for interval in parts.intervals}
         self._dispatchers: dict[AccountId, dispatcher.DispatcherPorts] = {}
         self._open: set[AccountId] = set()

@@ -60,7 +60,7 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _EXITS,
-                "    qty = min(wanted, held - committed, left)\n",
+                "    qty = min(wanted, held - committed, left - unbooked)\n",
                 "    qty = max(o.intent.qty for o in ledger.orders_of(exit_.position.id))\n",
             ),
         ),
@@ -242,7 +242,11 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         "sells_more_than_is_free",
         "an exit disregards what the broker holds and what is for sale already",
         (
-            Edit(_EXITS, "    qty = min(wanted, held - committed, left)\n", "    qty = min(wanted, left)\n"),
+            Edit(
+                _EXITS,
+                "    qty = min(wanted, held - committed, left - unbooked)\n",
+                "    qty = min(wanted, left)\n",
+            ),
             Edit(_LIFECYCLE, 'GateResult("held", intent.qty <= free,', 'GateResult("held", True,'),
             Edit(_CHECKS, 'GateResult("covered", left <= free,', 'GateResult("covered", True,'),
         ),

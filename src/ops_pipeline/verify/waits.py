@@ -224,16 +224,18 @@ class _Blocks:
         level = next((level for at, level in reversed(self._levels) if at <= now), ControlLevel.NORMAL)
         if level is ControlLevel.HARD_STOP:
             return "hard stop"
+        changes = [body for at, body in self._frozen if body.position_id == position and at <= now]
+        if changes and changes[-1].reason:
+            return "frozen, a person called"
+        if not self._has_bid(self._occs[position], now):
+            return "nobody bid"
         if _within(self._rejected[position], now):
             return "rejected five times in a row"
         if _within(self._outsold[position], now):
             return "others sold what it offered"
         if _within(self._withheld, now) and _within(self._unbooked[position], now):
             return "fills not shown"
-        changes = [body for at, body in self._frozen if body.position_id == position and at <= now]
-        if changes and changes[-1].reason:
-            return "frozen, a person called"
-        return "" if self._has_bid(self._occs[position], now) else "nobody bid"
+        return ""
 
     def _has_bid(self, occ: Occ, now: datetime) -> bool:
         quote = self._lab.terms.market.quotes([occ], now=now).get(occ)

@@ -35,9 +35,9 @@ class Hearing:
     owed: Mapping[ClientOrderId, datetime] = field(default_factory=dict)
 
 
-def connected(ledger: Ledger, now: datetime) -> Hearing:
-    """Begin with a new connection: what came before it is read, so it owes nothing of that."""
-    hearing = Hearing(since=now)
+def connected(ledger: Ledger, now: datetime, *, at: datetime) -> Hearing:
+    """Begin with a connection made `at`: of what the ledger knows by `now`, which was read, it owes nothing."""
+    hearing = Hearing(since=at)
     known = _concerned(hearing, ledger, now)
     return replace(hearing, told={order.id: shown for order in known if (shown := _shown(order)) is not None})
 
@@ -52,13 +52,16 @@ def heard(hearing: Hearing, updates: Iterable[OrderUpdate]) -> Hearing:
     return replace(hearing, told=told)
 
 
-def compared(hearing: Hearing, ledger: Ledger, now: datetime) -> Hearing:
-    """Hold what was told against what was read by `now`; an order that ended a while ago is let go."""
+def compared(hearing: Hearing, ledger: Ledger, now: datetime, *, at: datetime) -> Hearing:
+    """Hold what was told by `at` against what was read by `now`: the stream's and the ledger's own time.
+
+    An order that ended a while ago is let go.
+    """
     told, owed = {}, {}
     for order in _concerned(hearing, ledger, now):
         shown, known = _shown(order), hearing.told.get(order.id)
         if shown is not None and (known is None or shown.cum > known.cum or shown.ended > known.ended):
-            owed[order.id] = hearing.owed.get(order.id, now)
+            owed[order.id] = hearing.owed.get(order.id, at)
         if known is not None:
             told[order.id] = known
     return replace(hearing, told=told, owed=owed)
@@ -81,15 +84,15 @@ def _concerned(hearing: Hearing, ledger: Ledger, now: datetime) -> Iterable[Orde
     return found.values()
 
 
-def trouble(hearing: Hearing, heard_at: datetime | None, now: datetime, rules: ExecutionRules) -> str:
-    """Tell why the stream cannot be relied on at `now`; "": it can."""
+def trouble(hearing: Hearing, heard_at: datetime | None, at: datetime, rules: ExecutionRules) -> str:
+    """Tell why the stream cannot be relied on `at` an instant of its time; "": it can."""
     if heard_at is None or hearing.since is None:
         return AWAY
-    silent_s = (now - heard_at).total_seconds()
+    silent_s = (at - heard_at).total_seconds()
     if silent_s > rules.stream_heard_within_s:
         return f"silent for {silent_s:.0f} s"
     for id_, since in hearing.owed.items():
-        late_s = (now - since).total_seconds()
+        late_s = (at - since).total_seconds()
         if late_s > rules.stream_told_within_s:
             return f"did not tell of {id_} for {late_s:.0f} s"
     return ""
