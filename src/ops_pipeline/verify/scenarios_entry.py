@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.events import OrderSettled
 from ops_pipeline.domain.orders import OrderState, Purpose
 from ops_pipeline.verify.kinds import Kind
 from ops_pipeline.verify.lab import Lab
@@ -235,10 +236,13 @@ def fills_shown_late() -> Plan:
 
 
 def fills_never_shown_in_time() -> Plan:
-    """Wait longer for an order's fills than a broker may take: quarantined, a person decides."""
+    """Wait longer for an order's fills than a broker may take: quarantined, until they come after all."""
 
     def complaints(lab: Lab) -> list[str]:
-        return [] if OrderState.QUARANTINED in states(lab) else [f"expected QUARANTINED, was {states(lab)}"]
+        settled = [event.body for event in lab.store.events(LARGE.id) if isinstance(event.body, OrderSettled)]
+        waited = any(body.state == OrderState.QUARANTINED for body in settled)
+        right = waited and states(lab) == [OrderState.FILLED]
+        return [] if right else [f"expected QUARANTINED, then FILLED, was {states(lab)}"]
 
     return Plan(
         market=market(),

@@ -36,7 +36,7 @@ class Hearing:
 
 
 def connected(ledger: Ledger, now: datetime, *, at: datetime) -> Hearing:
-    """Begin with a connection made `at`: of what the ledger knows by `now`, which was read, it owes nothing."""
+    """Begin with a connection made `at`: what the ledger knows by `now` was read, it owes nothing of it."""
     hearing = Hearing(since=at)
     known = _concerned(hearing, ledger, now)
     return replace(hearing, told={order.id: shown for order in known if (shown := _shown(order)) is not None})
