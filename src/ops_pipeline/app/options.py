@@ -354,6 +354,7 @@ class HostOptions(Options):
     backup_minutes: int = Field(60, ge=0)
     backups_kept: int = Field(5, gt=0)
     slow_commit_s: float = Field(2.0, gt=0, le=10)
+    dead_man_s: float = Field(120.0, ge=0)
 
 
 class HoldingOptions(Options):
