@@ -12,7 +12,7 @@ from ops_pipeline.domain.instruments import Right, Split
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Bar, Chain, Interval, IvReading, OptionQuote, Session, SpotQuote
 from ops_pipeline.domain.news import Classification, NewsItem, TextScore
-from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, SubmitOutcome
+from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, OrderUpdate, SubmitOutcome
 from ops_pipeline.domain.positions import Trade
 from ops_pipeline.domain.records import (
     AccountSnapshot,
@@ -138,6 +138,20 @@ class Broker(Protocol):
 
     def activities(self, *, since: datetime) -> Sequence[Activity]:
         """Give fills and lifecycle activities at or after `since`, oldest first, fully paged."""
+
+
+class OrderStream(Protocol):
+    """What one account's broker pushes. It wakes the loop; the broker's own lists are the record."""
+
+    def drain(self) -> Sequence[OrderUpdate]:
+        """Give the updates since the last call, in the order of their arrival."""
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """Give when anything, a heartbeat included, was last heard; None: not connected and authorised."""
+
+    def reconnect(self, why: str) -> None:
+        """Give the connection up and begin another."""
 
 
 class LedgerStore(Protocol):

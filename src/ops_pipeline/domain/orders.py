@@ -162,6 +162,18 @@ class BrokerOrder:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUpdate:
+    """What a broker pushes of an order: a reason to look, never the record."""
+
+    client_order_id: ClientOrderId
+    broker_order_id: str
+    event: str
+    status: BrokerStatus
+    cum: Contracts
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The broker took the order."""
