@@ -1,0 +1,233 @@
+"""One account of a venue: its broker, its orders as the wire tells of them, and what changed. Shell."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+
+from ops_pipeline.adapters.simulator.book import Book
+from ops_pipeline.adapters.simulator.served import ServedBroker
+from ops_pipeline.domain.orders import (
+    Accepted,
+    ActivityKind,
+    BrokerOrder,
+    BrokerStatus,
+    Fill,
+    Leg,
+    OrderIntent,
+    Side,
+    SubmitOutcome,
+)
+from ops_pipeline.domain.units import ClientOrderId, Usd4
+from ops_pipeline.ports import Calendar, Clock
+from ops_pipeline.simserver.terms import AccountTerms
+from ops_pipeline.simserver.tickets import OrderChange, OrderEvent, OrderType, Ticket, wire_id
+
+_ENDED = {
+    BrokerStatus.CANCELED: OrderEvent.CANCELED,
+    BrokerStatus.EXPIRED: OrderEvent.EXPIRED,
+    BrokerStatus.REPLACED: OrderEvent.REPLACED,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Configuration:
+    """What the holder of an account may set; the levels are those of options trading, 0 to 3."""
+
+    max_options_trading_level: int
+    suspend_trade: bool = False
+    no_shorting: bool = False
+    fractional_trading: bool = True
+    disable_overnight_trading: bool = False
+    max_margin_multiplier: str = "1"
+    trade_confirm_email: str = "all"
+    ptp_no_exception_entry: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelled:
+    """How the client spelled an order: what its broker does not need to know."""
+
+    type: OrderType
+    limit: Usd4 | None
+    leg_order: tuple[int, ...] = (0,)
+    replaces: str | None = None
+
+
+class Desk:
+    """Keeps an account's orders as its clients see them. Called under the venue's lock only."""
+
+    def __init__(
+        self, terms: AccountTerms, broker: ServedBroker, *, calendar: Calendar, clock: Clock
+    ) -> None:
+        """Open it over a broker that has no order yet."""
+        self.terms = terms
+        self.broker = broker
+        self.opened_at = clock.now()
+        self.configuration = Configuration(max_options_trading_level=terms.options_level)
+        self.shown: dict[str, BrokerOrder] = {}
+        self.tickets: dict[str, Ticket] = {}
+        self.by_id: dict[str, str] = {}
+        self.equity_at_close: dict[datetime, Usd4] = {}
+        self._calendar = calendar
+        self._clock = clock
+        self._live: dict[str, None] = {}
+        self._known = 0
+        self._heard = 0
+
+    @property
+    def book(self) -> Book:
+        """Give what the broker holds true."""
+        return self.broker.book
+
+    @property
+    def id(self) -> str:
+        """Give the account's UUID."""
+        return wire_id("account", self.terms.number)
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether time alone can change anything: an order rests or something is held."""
+        return bool(self._live or self.book.holdings)
+
+    def submit(self, intent: OrderIntent, spelled: Spelled) -> tuple[SubmitOutcome, list[OrderChange]]:
+        """Hand an order to the broker; give what it said and everything that changed."""
+        outcome = self.broker.take(intent)
+        if isinstance(outcome, Accepted):
+            self._open_ticket(outcome.order, spelled)
+        return outcome, self.changes()
+
+    def cancel(self, broker_order_id: str) -> list[OrderChange] | None:
+        """Cancel what is left of an order; None where nothing was left."""
+        done = self.broker.withdraw(broker_order_id)
+        changed = self.changes()
+        return changed if done else None
+
+    def mark_replaced(self, broker_order_id: str, by: str) -> None:
+        """Say of a cancelled order that another one took its place."""
+        ticket = self.tickets[broker_order_id]
+        ticket.replaced_by, ticket.replaced_at, ticket.canceled_at = by, self._clock.now(), None
+        self.shown[broker_order_id] = replace(self.shown[broker_order_id], status=BrokerStatus.REPLACED)
+
+    def look(self) -> list[OrderChange]:
+        """Bring the account up to the broker's clock; give what changed."""
+        self.broker.advance()
+        return self.changes()
+
+    def ticket_of(self, order_id: str) -> Ticket | None:
+        """Find an order by the id the wire knows it by, a leg's included."""
+        broker_id = self.by_id.get(order_id)
+        return None if broker_id is None else self.tickets[broker_id]
+
+    def changes(self) -> list[OrderChange]:
+        """Give what changed since the last call, order by order."""
+        fills = self._new_fills()
+        ours: list[OrderChange] = []
+        fresh = len(self.book.orders) - self._known
+        begun = list(islice(reversed(self.book.orders), fresh))[::-1]
+        self._known += fresh
+        for broker_id in [*self._live, *begun]:
+            ours += self._changed(broker_id, fills.get(self.book.orders[broker_id].client_order_id, ()))
+        for fill in fills.get(ClientOrderId(""), ()):
+            ours.append(self._liquidated(fill))
+        return ours
+
+    def _new_fills(self) -> dict[ClientOrderId, list[Fill]]:
+        found: dict[ClientOrderId, list[Fill]] = {}
+        for activity in islice(self.book.activities, self._heard, None):
+            if activity.kind is ActivityKind.FILL and activity.fill is not None:
+                found.setdefault(activity.fill.client_order_id, []).append(activity.fill)
+        self._heard = len(self.book.activities)
+        return found
+
+    def _changed(self, broker_id: str, fills: Iterable[Fill]) -> list[OrderChange]:
+        ticket, after = self.tickets[broker_id], self.book.orders[broker_id]
+        before = self.shown.get(broker_id)
+        found: list[OrderChange] = []
+        if before is None:
+            fresh = replace(after, status=BrokerStatus.NEW, cum=0)
+            found.append(self._change(OrderEvent.NEW, None, fresh))
+            before = fresh
+        if after.cum > before.cum:
+            whole = after.cum == after.qty
+            status = BrokerStatus.FILLED if whole else BrokerStatus.PARTIALLY_FILLED
+            filled = replace(after, status=status)
+            ticket.fills.extend(fills)
+            event = OrderEvent.FILL if whole else OrderEvent.PARTIAL_FILL
+            found.append(self._change(event, before, filled, fills))
+            ticket.filled_at = found[-1].at
+            before = filled
+        if after.status is not before.status and after.status in _ENDED:
+            found.append(self._change(_ENDED[after.status], before, after))
+            self._stamp_end(ticket, after.status)
+        self._keep(broker_id, after)
+        if found:
+            ticket.updated_at = found[-1].at
+        return found
+
+    def _keep(self, broker_id: str, order: BrokerOrder) -> None:
+        self.shown[broker_id] = order
+        if order.status.is_terminal:
+            self._live.pop(broker_id, None)
+        else:
+            self._live[broker_id] = None
+
+    def _change(
+        self, event: OrderEvent, before: BrokerOrder | None, after: BrokerOrder, fills: Iterable[Fill] = ()
+    ) -> OrderChange:
+        told = tuple(fills)
+        return OrderChange(
+            number=self.terms.number,
+            event=event,
+            before=before,
+            after=after,
+            fills=told,
+            at=told[-1].at if told else self._clock.now(),
+        )
+
+    def _stamp_end(self, ticket: Ticket, status: BrokerStatus) -> None:
+        now = self._clock.now()
+        if status is BrokerStatus.CANCELED:
+            ticket.canceled_at = now
+        elif status is BrokerStatus.EXPIRED:
+            ticket.expired_at = now
+
+    def _open_ticket(self, order: BrokerOrder, spelled: Spelled) -> Ticket:
+        now = self._clock.now()
+        session = self._calendar.session_at(order.submitted_at)
+        ticket = Ticket(
+            id=wire_id("order", self.terms.number, order.broker_order_id),
+            broker_order_id=order.broker_order_id,
+            client_order_id=order.client_order_id,
+            type=spelled.type,
+            limit=spelled.limit,
+            created_at=now,
+            updated_at=now,
+            expires_at=session.close_at if session is not None else now,
+            leg_order=spelled.leg_order,
+            replaces=spelled.replaces,
+        )
+        self.tickets[order.broker_order_id] = ticket
+        self.by_id[ticket.id] = order.broker_order_id
+        if len(order.legs) > 1:
+            self.by_id.update({ticket.leg_id(leg.occ): order.broker_order_id for leg in order.legs})
+        return ticket
+
+    def _liquidated(self, fill: Fill) -> OrderChange:
+        """Show the sale of an expiring position by the broker's own desk as the order it is there."""
+        broker_id = f"liquidation-{fill.execution_id}"
+        order = BrokerOrder(
+            broker_order_id=broker_id,
+            client_order_id=ClientOrderId(wire_id("client order", self.terms.number, broker_id)),
+            status=BrokerStatus.FILLED,
+            qty=abs(fill.qty),
+            cum=abs(fill.qty),
+            legs=(Leg(occ=fill.occ, side=Side.SELL_TO_CLOSE),),
+            limit=0,
+            submitted_at=fill.at,
+        )
+        ticket = self._open_ticket(order, Spelled(type=OrderType.MARKET, limit=None))
+        ticket.fills.append(fill)
+        ticket.filled_at = fill.at
+        self.shown[broker_id] = order
+        return self._change(OrderEvent.FILL, None, order, [fill])
