@@ -1,9 +1,10 @@
 """The account and its configuration, as Alpaca shows them. Shell."""
 
+from dataclasses import asdict
 from typing import Any
 
-from ops_pipeline.simserver.calls import Call, Reply
-from ops_pipeline.simserver.desk import Desk
+from ops_pipeline.simserver.calls import INVALID_REQUEST, ApiError, Call, Reply, unprocessable
+from ops_pipeline.simserver.desk import Configuration, Desk
 from ops_pipeline.simserver.money import stamp, text
 
 
@@ -49,3 +50,30 @@ def account_json(desk: Desk) -> dict[str, Any]:
         "transfers_blocked": False,
         "trade_suspended_by_user": desk.configuration.suspend_trade,
     }
+
+
+def configurations(call: Call) -> Reply:
+    """Answer GET /v2/account/configurations."""
+    return Reply(asdict(call.desk.configuration))
+
+
+def configure(call: Call) -> Reply:
+    """Answer PATCH /v2/account/configurations: what is not named stays."""
+    if not isinstance(call.body, dict):
+        raise ApiError(INVALID_REQUEST, "request body format is invalid: expected a JSON object")
+    desk = call.desk
+    current = asdict(desk.configuration)
+    for name, value in call.body.items():
+        if value is None or name not in current:
+            continue
+        if type(value) is not type(current[name]):
+            raise unprocessable(f"invalid {name}: expected {type(current[name]).__name__}, was {value!r}")
+        current[name] = value
+    if not 0 <= current["max_options_trading_level"] <= desk.terms.options_level:
+        level = current["max_options_trading_level"]
+        raise unprocessable(
+            f"max_options_trading_level: expected 0 to the approved {desk.terms.options_level}, was {level}"
+        )
+    desk.configuration = Configuration(**current)
+    desk.book.options_level = current["max_options_trading_level"]
+    return configurations(call)

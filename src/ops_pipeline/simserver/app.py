@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ops_pipeline.simserver import account
+from ops_pipeline.simserver import account, activities, assets, hours, orders, positions
 from ops_pipeline.simserver.calls import NOT_FOUND, ApiError, Call, Reply
 from ops_pipeline.simserver.tickets import wire_id
 from ops_pipeline.simserver.venue import Venue
@@ -19,7 +19,32 @@ from ops_pipeline.simserver.venue import Venue
 Handler = Callable[[Call], Reply]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-TRADING: tuple[tuple[str, str, Handler], ...] = (("GET", "/v2/account", account.show),)
+TRADING: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/v2/account", account.show),
+    ("GET", "/v2/account/configurations", account.configurations),
+    ("PATCH", "/v2/account/configurations", account.configure),
+    ("GET", "/v2/account/activities", activities.listing),
+    ("GET", "/v2/account/activities/{activity_type}", activities.of_type),
+    ("GET", "/v2/orders:by_client_order_id", orders.by_client_order_id),
+    ("POST", "/v2/orders", orders.submit),
+    ("GET", "/v2/orders", orders.listing),
+    ("DELETE", "/v2/orders", orders.cancel_all),
+    ("GET", "/v2/orders/{order_id}", orders.one),
+    ("PATCH", "/v2/orders/{order_id}", orders.amend),
+    ("DELETE", "/v2/orders/{order_id}", orders.cancel),
+    ("GET", "/v2/positions", positions.listing),
+    ("DELETE", "/v2/positions", positions.close_all),
+    ("GET", "/v2/positions/{symbol}", positions.one),
+    ("DELETE", "/v2/positions/{symbol}", positions.close),
+    ("POST", "/v2/positions/{symbol}/exercise", positions.exercise),
+    ("POST", "/v2/positions/{symbol}/do-not-exercise", positions.do_not_exercise),
+    ("GET", "/v2/assets", assets.listing),
+    ("GET", "/v2/assets/{symbol}", assets.one),
+    ("GET", "/v2/options/contracts", assets.contracts),
+    ("GET", "/v2/options/contracts/{symbol}", assets.contract),
+    ("GET", "/v2/calendar", hours.calendar),
+    ("GET", "/v2/clock", hours.clock),
+)
 DATA: tuple[tuple[str, str, Handler], ...] = ()
 KEY_HEADER, SECRET_HEADER = "APCA-API-KEY-ID", "APCA-API-SECRET-KEY"
 _UNAUTHORISED = 40110000

@@ -1,7 +1,7 @@
 """A request as its handler sees it, and what the handler answers. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -34,17 +34,21 @@ class Reply:
     status: int = 200
 
 
-@dataclass(frozen=True, slots=True)
 class ApiError(Exception):
     """A refusal as the broker words it: the first three digits of `code` are the HTTP status.
 
     `code` 0 is the market-data paths' way: a message alone, with its own `status`.
     """
 
-    code: int
-    message: str
-    status: int = 0
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(
+        self, code: int, message: str, *, status: int = 0, extra: Mapping[str, Any] | None = None
+    ) -> None:
+        """Say what is refused and why; `extra` are further fields of the body."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.extra = extra or {}
 
     @property
     def reply(self) -> Reply:
@@ -53,6 +57,11 @@ class ApiError(Exception):
             return Reply({"message": self.message}, self.status)
         body = {"code": self.code, "message": self.message, **self.extra}
         return Reply(body, self.status or self.code // 100_000)
+
+
+def unprocessable(message: str) -> ApiError:
+    """Give the 422 of a request that makes no sense."""
+    return ApiError(UNPROCESSABLE, message)
 
 
 def bad_data_request(message: str) -> ApiError:

@@ -1,6 +1,6 @@
 """One account of a venue: its broker, its orders as the wire tells of them, and what changed. Shell."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -26,7 +26,6 @@ from ops_pipeline.simserver.tickets import OrderChange, OrderEvent, OrderType, T
 _ENDED = {
     BrokerStatus.CANCELED: OrderEvent.CANCELED,
     BrokerStatus.EXPIRED: OrderEvent.EXPIRED,
-    BrokerStatus.REPLACED: OrderEvent.REPLACED,
 }
 
 
@@ -103,11 +102,19 @@ class Desk:
         changed = self.changes()
         return changed if done else None
 
-    def mark_replaced(self, broker_order_id: str, by: str) -> None:
-        """Say of a cancelled order that another one took its place."""
+    def reinstate(self, broker_order_id: str, as_before: BrokerOrder) -> None:
+        """Put an order back on the market that was withdrawn for one that was then refused."""
+        self.book.orders[broker_order_id] = as_before
+        self.tickets[broker_order_id].canceled_at = None
+        self._keep(broker_order_id, as_before)
+
+    def gave_way(self, broker_order_id: str, by: str) -> OrderChange:
+        """Say that another order took a withdrawn one's place."""
         ticket = self.tickets[broker_order_id]
+        before = self.shown[broker_order_id]
+        after = self.shown[broker_order_id] = replace(before, status=BrokerStatus.REPLACED)
         ticket.replaced_by, ticket.replaced_at, ticket.canceled_at = by, self._clock.now(), None
-        self.shown[broker_order_id] = replace(self.shown[broker_order_id], status=BrokerStatus.REPLACED)
+        return self._change(OrderEvent.REPLACED, before, after, ticket)
 
     def look(self) -> list[OrderChange]:
         """Bring the account up to the broker's clock; give what changed."""
@@ -128,8 +135,7 @@ class Desk:
         self._known += fresh
         for broker_id in [*self._live, *begun]:
             ours += self._changed(broker_id, fills.get(self.book.orders[broker_id].client_order_id, ()))
-        for fill in fills.get(ClientOrderId(""), ()):
-            ours.append(self._liquidated(fill))
+        ours += [self._liquidated(fill) for fill in fills.get(ClientOrderId(""), ())]
         return ours
 
     def _new_fills(self) -> dict[ClientOrderId, list[Fill]]:
@@ -140,29 +146,27 @@ class Desk:
         self._heard = len(self.book.activities)
         return found
 
-    def _changed(self, broker_id: str, fills: Iterable[Fill]) -> list[OrderChange]:
+    def _changed(self, broker_id: str, fills: Sequence[Fill]) -> list[OrderChange]:
         ticket, after = self.tickets[broker_id], self.book.orders[broker_id]
         before = self.shown.get(broker_id)
         found: list[OrderChange] = []
         if before is None:
             fresh = replace(after, status=BrokerStatus.NEW, cum=0)
-            found.append(self._change(OrderEvent.NEW, None, fresh))
+            found.append(self._change(OrderEvent.NEW, None, fresh, ticket))
             before = fresh
         if after.cum > before.cum:
             whole = after.cum == after.qty
             status = BrokerStatus.FILLED if whole else BrokerStatus.PARTIALLY_FILLED
             filled = replace(after, status=status)
             ticket.fills.extend(fills)
+            ticket.filled_at = fills[-1].at if fills else self._clock.now()
             event = OrderEvent.FILL if whole else OrderEvent.PARTIAL_FILL
-            found.append(self._change(event, before, filled, fills))
-            ticket.filled_at = found[-1].at
+            found.append(self._change(event, before, filled, ticket, fills))
             before = filled
         if after.status is not before.status and after.status in _ENDED:
-            found.append(self._change(_ENDED[after.status], before, after))
             self._stamp_end(ticket, after.status)
+            found.append(self._change(_ENDED[after.status], before, after, ticket))
         self._keep(broker_id, after)
-        if found:
-            ticket.updated_at = found[-1].at
         return found
 
     def _keep(self, broker_id: str, order: BrokerOrder) -> None:
@@ -173,16 +177,23 @@ class Desk:
             self._live[broker_id] = None
 
     def _change(
-        self, event: OrderEvent, before: BrokerOrder | None, after: BrokerOrder, fills: Iterable[Fill] = ()
+        self,
+        event: OrderEvent,
+        before: BrokerOrder | None,
+        after: BrokerOrder,
+        ticket: Ticket,
+        fills: Sequence[Fill] = (),
     ) -> OrderChange:
-        told = tuple(fills)
+        at = fills[-1].at if fills else self._clock.now()
+        ticket.updated_at = at
         return OrderChange(
             number=self.terms.number,
             event=event,
             before=before,
             after=after,
-            fills=told,
-            at=told[-1].at if told else self._clock.now(),
+            ticket=ticket.copy(),
+            fills=tuple(fills),
+            at=at,
         )
 
     def _stamp_end(self, ticket: Ticket, status: BrokerStatus) -> None:
@@ -230,4 +241,4 @@ class Desk:
         ticket.fills.append(fill)
         ticket.filled_at = fill.at
         self.shown[broker_id] = order
-        return self._change(OrderEvent.FILL, None, order, [fill])
+        return self._change(OrderEvent.FILL, None, order, ticket, [fill])

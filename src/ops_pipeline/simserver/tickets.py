@@ -1,6 +1,6 @@
 """What a venue remembers of an order besides what its broker matches by. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -72,6 +72,10 @@ class Ticket:
         own = [fill for fill in self.fills if fill.occ == occ]
         return sum(abs(fill.qty) for fill in own), sum(abs(fill.qty) * fill.price for fill in own)
 
+    def copy(self) -> "Ticket":
+        """Give the ticket as it stands, for good."""
+        return replace(self, fills=list(self.fills))
+
     def leg_id(self, occ: Occ) -> str:
         """Give the id of one leg of a multi-leg order."""
         return wire_id(self.id, occ)
@@ -81,13 +85,14 @@ class Ticket:
 class OrderChange:
     """One thing that happened to one order, told to whoever listens.
 
-    `before` is None for a new order; `fills` holds one fill a leg for fills, else nothing; `at` is the
-    market instant; `number` the account's.
+    `before` is None for a new order; `fills` holds one fill a leg for fills, else nothing; `ticket` is the
+    order's as it was right after this change; `at` is the market instant; `number` the account's.
     """
 
     number: str
     event: OrderEvent
     before: BrokerOrder | None
     after: BrokerOrder
+    ticket: Ticket
     fills: tuple[Fill, ...]
     at: datetime

@@ -21,7 +21,7 @@ from ops_pipeline.engine.drive import AFTER_CLOSE, BEFORE_OPEN
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.simserver.desk import Desk, Spelled
 from ops_pipeline.simserver.terms import START_AFTER_OPEN, AccountTerms, VenueTerms
-from ops_pipeline.simserver.tickets import OrderChange
+from ops_pipeline.simserver.tickets import OrderChange, OrderEvent
 
 Listener = Callable[[OrderChange], None]
 STEP = timedelta(seconds=STEP_SECONDS)
@@ -86,6 +86,19 @@ class Venue:
             changes = desk.cancel(broker_order_id)
             self._tell(changes or ())
             return changes is not None
+
+    def withdraw(self, desk: Desk, broker_order_id: str) -> bool:
+        """Take an order off the market that another one is to replace, without a word yet."""
+        with self._lock:
+            changes = desk.cancel(broker_order_id)
+            ended = (OrderEvent.CANCELED, broker_order_id)
+            self._tell([c for c in changes or () if (c.event, c.after.broker_order_id) != ended])
+            return changes is not None
+
+    def gave_way(self, desk: Desk, broker_order_id: str, by: str) -> None:
+        """Turn a withdrawn order into a replaced one and tell the listeners."""
+        with self._lock:
+            self._tell([desk.gave_way(broker_order_id, by)])
 
     def session(self) -> Session:
         """Give the session going on, or the one to come."""
