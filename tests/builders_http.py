@@ -1,0 +1,122 @@
+"""A real HTTP server on loopback that answers as a test says, badly too. Shell."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is sent back; `reset` hangs up first, `cut` promises more than it sends, `drip_s` is slow."""
+
+    status: int = 200
+    body: object = None
+    headers: dict[str, str] = field(default_factory=dict)
+    delay_s: float = 0.0
+    reset: bool = False
+    cut: bool = False
+    drip_s: float = 0.0
+
+    def raw(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+@dataclass(slots=True)
+class Venue:
+    """The server of one test: its address and what it was asked."""
+
+    url: str
+    asked: list[Asked]
+
+    def count(self, method: str) -> int:
+        return sum(one.method == method for one in self.asked)
+
+
+@contextmanager
+def serving(answer: Callable[[Asked], Answer]) -> Iterator[Venue]:
+    """Serve on a free port of loopback until the block ends."""
+    asked: list[Asked] = []
+    over = threading.Event()
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def _serve(self):
+            parts = urlsplit(self.path)
+            one = Asked(
+                method=self.command,
+                path=parts.path,
+                params=dict(parse_qsl(parts.query)),
+                headers={name.lower(): value for name, value in self.headers.items()},
+                body=self.rfile.read(int(self.headers.get("content-length") or 0)),
+            )
+            with lock:
+                asked.append(one)
+                found = answer(one)
+            _write(self, found, over)
+
+        do_GET = do_POST = do_DELETE = do_PATCH = _serve  # noqa: N815 - http.server's names
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    worker = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    worker.start()
+    try:
+        yield Venue(url=f"http://127.0.0.1:{server.server_address[1]}", asked=asked)
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+
+
+def _write(handler: BaseHTTPRequestHandler, found: Answer, over: threading.Event) -> None:
+    over.wait(found.delay_s) if found.delay_s else None
+    handler.close_connection = found.reset or found.cut
+    if found.reset:
+        handler.connection.shutdown(socket.SHUT_RDWR)
+        return
+    body = b"" if found.status == 204 else found.raw()
+    try:
+        handler.send_response(found.status)
+        for name, value in found.headers.items():
+            handler.send_header(name, value)
+        handler.send_header("content-length", str(len(body) + 100 * found.cut))
+        handler.end_headers()
+        if not found.drip_s:
+            handler.wfile.write(body)
+        for place in range(len(body) if found.drip_s else 0):
+            handler.wfile.write(body[place : place + 1])
+            if over.wait(found.drip_s):
+                return
+    except OSError:
+        handler.close_connection = True
+
+
+def unused_port() -> int:
+    """Give a port of loopback on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
