@@ -1,30 +1,37 @@
-"""The venue as an ASGI application: its routes, and what every request passes on the way. Shell."""
+"""The venue as an ASGI application: its REST paths, and where its websockets are mounted. Shell."""
 
-import json
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ops_pipeline.simserver import account, activities, assets, hours, orders, positions
-from ops_pipeline.simserver.calls import NOT_FOUND, ApiError, Call, Reply
-from ops_pipeline.simserver.tickets import wire_id
+from ops_pipeline.simserver import (
+    account,
+    activities,
+    assets,
+    corporate,
+    history,
+    hours,
+    news,
+    option_data,
+    orders,
+    positions,
+    stock_data,
+)
+from ops_pipeline.simserver.door import Client, Door, Endpoint
+from ops_pipeline.simserver.faults import Faults
+from ops_pipeline.simserver.marks import MarkBook
 from ops_pipeline.simserver.venue import Venue
 
-Handler = Callable[[Call], Reply]
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-TRADING: tuple[tuple[str, str, Handler], ...] = (
+_TRADING = (
     ("GET", "/v2/account", account.show),
     ("GET", "/v2/account/configurations", account.configurations),
     ("PATCH", "/v2/account/configurations", account.configure),
     ("GET", "/v2/account/activities", activities.listing),
     ("GET", "/v2/account/activities/{activity_type}", activities.of_type),
+    ("GET", "/v2/account/portfolio/history", history.portfolio),
     ("GET", "/v2/orders:by_client_order_id", orders.by_client_order_id),
     ("POST", "/v2/orders", orders.submit),
     ("GET", "/v2/orders", orders.listing),
@@ -45,59 +52,51 @@ TRADING: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/calendar", hours.calendar),
     ("GET", "/v2/clock", hours.clock),
 )
-DATA: tuple[tuple[str, str, Handler], ...] = ()
-KEY_HEADER, SECRET_HEADER = "APCA-API-KEY-ID", "APCA-API-SECRET-KEY"
-_UNAUTHORISED = 40110000
+_DATA = (
+    ("/v2/stocks/bars", stock_data.bars),
+    ("/v2/stocks/bars/latest", stock_data.latest_bars),
+    ("/v2/stocks/quotes/latest", stock_data.latest_quotes),
+    ("/v2/stocks/trades/latest", stock_data.latest_trades),
+    ("/v2/stocks/snapshots", stock_data.snapshots),
+    ("/v2/stocks/{symbol}/bars", stock_data.bars_of_one),
+    ("/v2/stocks/{symbol}/quotes/latest", stock_data.latest_quote),
+    ("/v2/stocks/{symbol}/trades/latest", stock_data.latest_trade),
+    ("/v2/stocks/{symbol}/snapshot", stock_data.snapshot),
+    ("/v1beta1/options/bars", option_data.bars),
+    ("/v1beta1/options/quotes/latest", option_data.latest_quotes),
+    ("/v1beta1/options/trades/latest", option_data.latest_trades),
+    ("/v1beta1/news", news.listing),
+    ("/v1/corporate-actions", corporate.listing),
+)
 
 
-def create_app(venue: Venue, *, streams: tuple[BaseRoute, ...] = ()) -> Starlette:
-    """Build the application. `streams` are the websocket routes, mounted beside the REST paths."""
-    routes: list[BaseRoute] = [*streams]
-    for method, path, handler in (*TRADING, *DATA):
-        routes.append(Route(path, _endpoint(venue, handler), methods=[method]))
-    return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_endpoint})
+def endpoints(venue: Venue) -> tuple[Endpoint, ...]:
+    """Give everything the REST side answers."""
+    marks = MarkBook(venue.world, venue.calendar)
+    with_marks = (
+        ("/v1beta1/options/snapshots", partial(option_data.snapshots, marks=marks)),
+        ("/v1beta1/options/snapshots/{symbol}", partial(option_data.chain, marks=marks)),
+    )
+    return (
+        *(Endpoint(method=method, path=path, handler=handler) for method, path, handler in _TRADING),
+        *(
+            Endpoint(method="GET", path=path, handler=handler, is_data=True)
+            for path, handler in (*_DATA, *with_marks)
+        ),
+    )
 
 
-def _endpoint(venue: Venue, handler: Handler) -> Endpoint:
-    async def serve(request: Request) -> Response:
-        raw = await request.body()
-        try:
-            reply = _answer(venue, handler, request, raw)
-        except ApiError as error:
-            reply = error.reply
-        return _response(reply)
-
-    return serve
-
-
-def _answer(venue: Venue, handler: Handler, request: Request, raw: bytes) -> Reply:
-    desk = venue.desk_of(request.headers.get(KEY_HEADER, ""), request.headers.get(SECRET_HEADER, ""))
-    if desk is None:
-        raise ApiError(_UNAUTHORISED, "request is not authorized")
-    body = None
-    if raw:
-        with suppress(ValueError):
-            body = json.loads(raw)
-    with venue.at_work() as now:
-        return handler(
-            Call(
-                venue=venue,
-                desk=desk,
-                now=now,
-                path=request.path_params,
-                query=dict(request.query_params),
-                body=body,
-            )
-        )
-
-
-def _response(reply: Reply) -> Response:
-    body = b"" if reply.body is None else json.dumps(reply.body, separators=(",", ":")).encode()
-    headers = {"X-Request-ID": wire_id("request", str(id(reply)))}
-    return Response(body, reply.status, headers, media_type="application/json")
-
-
-async def _no_such_endpoint(request: Request, error: Any) -> Response:
-    del request
-    code = NOT_FOUND if error.status_code == 404 else error.status_code * 100_000
-    return _response(ApiError(code, "endpoint not found", status=error.status_code).reply)
+def create_app(
+    venue: Venue,
+    *,
+    streams: tuple[BaseRoute, ...] = (),
+    faults: Faults | None = None,
+    hang_up: Callable[[Client], None] | None = None,
+) -> Starlette:
+    """Build the application; `streams` are the websocket routes, `faults` what befalls requests."""
+    door = Door(venue, faults or Faults(), hang_up=hang_up)
+    routes = [
+        Route(endpoint.path, door.endpoint(endpoint), methods=[endpoint.method])
+        for endpoint in endpoints(venue)
+    ]
+    return Starlette(routes=[*streams, *routes], exception_handlers={HTTPException: door.no_such_endpoint})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ops_pipeline.domain.orders import Accepted, BrokerOrder, Rejected, Side
+from ops_pipeline.domain.orders import Accepted, BrokerOrder, BrokerStatus, Rejected, Side
 from ops_pipeline.simserver.calls import (
     FORBIDDEN,
     INVALID_REQUEST,
@@ -121,7 +121,8 @@ def amend(call: Call) -> Reply:
         entry = read_entry(replace(call, body=_amended(call, left, ticket)), replaces=ticket.id)
         body = place(call, entry)
     except ApiError:
-        desk.reinstate(old.broker_order_id, replace(left, status=old.status))
+        status = BrokerStatus.PARTIALLY_FILLED if left.cum else old.status
+        desk.reinstate(old.broker_order_id, replace(left, status=status))
         raise
     venue.gave_way(desk, old.broker_order_id, body["id"])
     return Reply(body)

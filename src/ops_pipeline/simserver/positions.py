@@ -5,9 +5,9 @@ from typing import Any
 
 from ops_pipeline.adapters.simulator.book import Holding
 from ops_pipeline.domain.instruments import contract_of
-from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.units import Occ, Usd4
 from ops_pipeline.simserver.calls import FORBIDDEN, NOT_FOUND, ApiError, Call, Reply, unprocessable
+from ops_pipeline.simserver.marks import mark_of
 from ops_pipeline.simserver.money import ratio, text
 from ops_pipeline.simserver.order_entry import read_entry
 from ops_pipeline.simserver.order_json import asset_id
@@ -131,17 +131,11 @@ def _position_json(call: Call, symbol: str) -> dict[str, Any]:
 
 def _price(call: Call, symbol: str) -> Usd4:
     """Give what a position is valued at a share: the mid, the bid without an ask, 0 without a bid."""
-    return _mark(call.venue.world.quotes([Occ(symbol)], now=call.now).get(Occ(symbol)))
+    return mark_of(call.venue.world.quotes([Occ(symbol)], now=call.now).get(Occ(symbol)))
 
 
 def _price_at_last_close(call: Call, symbol: str) -> Usd4:
     """Give the mark at the last session's close; today's where it was not quoted then."""
     previous = call.venue.calendar.previous(call.venue.session().date)
     quote = call.venue.world.quotes([Occ(symbol)], now=previous.close_at).get(Occ(symbol))
-    return _mark(quote) or _price(call, symbol)
-
-
-def _mark(quote: OptionQuote | None) -> Usd4:
-    if quote is None or not quote.bid:
-        return 0
-    return (quote.bid + quote.ask) // 2 if quote.ask and quote.ask >= quote.bid else quote.bid
+    return mark_of(quote) or _price(call, symbol)
