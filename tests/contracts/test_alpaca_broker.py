@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, Refused, WireError, WrongAccount
+from ops_pipeline.adapters.alpaca.guards import Guards, read_guards, set_guards
 from ops_pipeline.domain.accounts import BrokerPosition
 from ops_pipeline.domain.instruments import Split
 from ops_pipeline.domain.orders import (
@@ -27,6 +28,7 @@ from tests.builders_alpaca import (
     account_row,
     approved,
     broker_of,
+    client_of,
     fill_row,
     order_row,
     roll_legs,
@@ -686,3 +688,40 @@ def test_a_human_s_short_is_shown_by_its_direction(clock):
     with serving(with_account(lambda _: Answer(body=[row]))) as venue:
         (order,) = broker_of(venue.url, clock).orders(since=SINCE)
     assert order.legs == (Leg(occ=CALL, side=Side.SELL_TO_CLOSE),)
+
+
+class Configured:
+    """A venue that keeps an account's configuration; `deaf` takes a change and keeps nothing."""
+
+    def __init__(self, *, deaf=False):
+        self.row = {
+            "suspend_trade": False,
+            "no_shorting": False,
+            "max_options_trading_level": 2,
+            "pdt": "both",
+        }
+        self.deaf = deaf
+
+    def __call__(self, asked):
+        if asked.method == "PATCH" and not self.deaf:
+            self.row |= asked.json()
+        return Answer(body=self.row)
+
+
+def test_guards_are_set_and_read_back(clock):
+    with serving(Configured()) as venue:
+        client = client_of(venue.url, clock)
+        assert read_guards(client) == Guards(suspend_trade=False, no_shorting=False, options_level=2)
+        assert set_guards(client, no_shorting=True).no_shorting
+        assert set_guards(client, suspend_trade=True) == Guards(
+            suspend_trade=True, no_shorting=True, options_level=2
+        )
+    assert [one.json() for one in venue.asked if one.method == "PATCH"] == [
+        {"no_shorting": True},
+        {"suspend_trade": True},
+    ]
+
+
+def test_a_guard_that_is_taken_and_not_kept_is_not_believed(clock):
+    with serving(Configured(deaf=True)) as venue, pytest.raises(WireError, match="in suspend_trade"):
+        set_guards(client_of(venue.url, clock), suspend_trade=True)

@@ -7,13 +7,13 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import amounts, wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient
 from ops_pipeline.adapters.alpaca.errors import WireError
-from ops_pipeline.adapters.alpaca.reading import fetch, next_token
+from ops_pipeline.adapters.alpaca.reading import pages
 from ops_pipeline.adapters.alpaca.translate import contract_from
 from ops_pipeline.domain.instruments import OptionContract, Right
 
 _PATH: Final = "/v2/options/contracts"
 _PAGE: Final = 10_000
-_TYPES: Final = {Right.CALL: "call", Right.PUT: "put"}
+TYPES: Final = {Right.CALL: "call", Right.PUT: "put"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +49,15 @@ def list_contracts(
         "limit": _PAGE,
     }
     if right is not None:
-        params["type"] = _TYPES[right]
-    rows, refused, seen = list[Listed](), list[str](), set[str]()
-    while True:
-        page = fetch(client, _PATH, wire.OptionContracts, params)
+        params["type"] = TYPES[right]
+    rows, refused = list[Listed](), list[str]()
+    for page in pages(client, _PATH, wire.OptionContracts, params):
         for row in page.option_contracts:
             try:
                 rows.append(_listed(row))
             except WireError as error:
                 refused.append(str(error))
-        token = next_token(page.next_page_token, seen, where=_PATH)
-        if token is None:
-            return Listing(rows=tuple(rows), refused=tuple(refused))
-        params["page_token"] = token
+    return Listing(rows=tuple(rows), refused=tuple(refused))
 
 
 def _listed(row: wire.OptionContract) -> Listed:

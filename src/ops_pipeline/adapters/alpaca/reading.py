@@ -1,7 +1,7 @@
 """One read of the venue: asked, answered with 200, decoded; anything else is an error by name. Shell."""
 
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -10,6 +10,16 @@ from ops_pipeline.adapters.alpaca.client import AlpacaClient, Reply
 from ops_pipeline.adapters.alpaca.errors import Refused, WireError
 
 Shape = TypeVar("Shape")
+
+
+class Page(Protocol):
+    """A page of a list that may go on."""
+
+    @property
+    def next_page_token(self) -> str | None: ...
+
+
+PageShape = TypeVar("PageShape", bound=Page)
 _OK: Final = 200
 _SHOWN: Final = 200
 _ERROR = msgspec.json.Decoder(wire.ErrorBody)
@@ -45,11 +55,18 @@ def error_of(reply: Reply) -> wire.ErrorBody | None:
         return None
 
 
-def next_token(token: str | None, seen: set[str], *, where: str) -> str | None:
-    """Give the token of the page to come, None after the last; WireError where it leads in a circle."""
-    if not token:
-        return None
-    if token in seen:
-        raise WireError(f"{where}: expected another page, was {token!r} once more")
-    seen.add(token)
-    return token
+def pages(
+    client: AlpacaClient, path: str, kind: type[PageShape], params: Mapping[str, str | int]
+) -> Iterator[PageShape]:
+    """GET every page of a list; WireError where the pages lead in a circle."""
+    asked, seen = dict(params), set[str]()
+    while True:
+        page = fetch(client, path, kind, asked)
+        yield page
+        token = page.next_page_token
+        if not token:
+            return
+        if token in seen:
+            raise WireError(f"GET {path}: expected another page, was {token!r} once more")
+        seen.add(token)
+        asked["page_token"] = token

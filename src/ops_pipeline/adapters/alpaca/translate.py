@@ -146,7 +146,7 @@ def contract_from(row: wire.OptionContract) -> OptionContract:
     where = f"contract {row.symbol}"
     read = contract_of(row.symbol)
     if read is None:
-        raise WireError(f"{where}: expected an OCC symbol")
+        raise WireError(f"contract: expected an OCC symbol, was {row.symbol!r}")
     strike = amounts.price(row.strike_price, where=f"{where} strike_price", least=1)
     said = (row.expiration_date, _RIGHTS.get(row.type), strike)
     if said != (read.expiration, read.right, read.strike):
