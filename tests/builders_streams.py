@@ -99,6 +99,17 @@ class Served:
             self.venue.submit(self.demo, intent, Spelled(type=OrderType.LIMIT, limit=price))
         return intent
 
+    def roll(self, old: Occ, new: Occ, *, tag: str) -> OrderIntent:
+        """Sell one contract and buy another in one order, at the bid and the ask and a cent beyond."""
+        legs = (Leg(occ=old, side=Side.SELL_TO_CLOSE), Leg(occ=new, side=Side.BUY_TO_OPEN))
+        with self.venue.at_work() as now:
+            quotes = self.venue.world.quotes([old, new], now=now)
+            limit = quotes[new].ask - quotes[old].bid + 100
+            intent = order(tag, legs, qty=1, limit=limit)
+            spelled = Spelled(type=OrderType.LIMIT, limit=limit, leg_order=(0, 1))
+            self.venue.submit(self.demo, intent, spelled)
+        return intent
+
     def chain(self) -> Chain:
         day = self.venue.now.date()
         ticker = self.venue.world.tickers[0]

@@ -12,10 +12,7 @@ from alpaca.trading.enums import OrderClass, OrderStatus, TradeEvent
 from alpaca.trading.models import TradeUpdate
 from alpaca.trading.stream import TradingStream
 
-from ops_pipeline.domain.orders import Leg, Side
-from ops_pipeline.simserver.desk import Spelled
-from ops_pipeline.simserver.tickets import OrderType
-from tests.builders_streams import PATIENCE_S, order, served, wait_for
+from tests.builders_streams import PATIENCE_S, served, wait_for
 
 KEYS = ("demo", "demo")
 
@@ -122,12 +119,8 @@ def test_a_roll_is_told_with_its_legs(server):
     with server.venue.at_work():
         old, new = server.quoted()[:2]
     server.buy(occ=old.occ, tag="to be rolled")
-    with trading(server) as heard, server.venue.at_work() as now:
-        quotes = server.venue.world.quotes([old.occ, new.occ], now=now)
-        limit = quotes[new.occ].ask - quotes[old.occ].bid + 100
-        legs = (Leg(occ=old.occ, side=Side.SELL_TO_CLOSE), Leg(occ=new.occ, side=Side.BUY_TO_OPEN))
-        spelled = Spelled(type=OrderType.LIMIT, limit=limit, leg_order=(0, 1))
-        server.venue.submit(server.demo, order("rolled", legs, qty=1, limit=limit), spelled)
+    with trading(server) as heard:
+        server.roll(old.occ, new.occ, tag="rolled")
         wait_for(lambda: len(heard) == 2, "two updates")
     fill = heard[1]
     assert (fill.event, fill.order.order_class) == (TradeEvent.FILL, OrderClass.MLEG)

@@ -10,12 +10,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from ops_pipeline.domain.errors import ConfigurationError
-from ops_pipeline.domain.orders import Leg, Side
-from ops_pipeline.simserver.desk import Spelled
 from ops_pipeline.simserver.stream_faults import StreamFaults
 from ops_pipeline.simserver.terms import AccountTerms
-from ops_pipeline.simserver.tickets import OrderType
-from tests.builders_streams import PATIENCE_S, order, served, wait_for
+from tests.builders_streams import PATIENCE_S, served, wait_for
 
 AUTH = {"action": "auth", "key": "demo", "secret": "demo"}
 OLD_AUTH = {"action": "authenticate", "data": {"key_id": "demo", "secret_key": "demo"}}
@@ -167,16 +164,10 @@ def test_a_multi_leg_fill_is_told_with_its_legs(server):
     with server.venue.at_work():
         old, new = server.quoted()[:2]
     server.buy(occ=old.occ, tag="the old leg")
-    legs = (Leg(occ=old.occ, side=Side.SELL_TO_CLOSE), Leg(occ=new.occ, side=Side.BUY_TO_OPEN))
     with trading(server) as client:
         client.ask(AUTH)
         client.ask(LISTEN)
-        with server.venue.at_work() as now:
-            quotes = server.venue.world.quotes([old.occ, new.occ], now=now)
-            limit = quotes[new.occ].ask - quotes[old.occ].bid + 100
-            intent = order("a roll", legs, qty=1, limit=limit)
-            spelled = Spelled(type=OrderType.LIMIT, limit=limit, leg_order=(0, 1))
-            server.venue.submit(server.demo, intent, spelled)
+        limit = server.roll(old.occ, new.occ, tag="a roll").limit
         new_told, fill = client.hear()["data"], client.hear()["data"]
     assert new_told["event"] == "new"
     assert (fill["event"], fill["order"]["order_class"], fill["qty"]) == ("fill", "mleg", "1")
@@ -344,17 +335,21 @@ def test_news_is_pushed_to_those_who_want_it():
             since=server.venue.terms.start or server.demo.opened_at, now=server.venue.now
         )
     (item,) = [item for item in items if item.headline == message["headline"] and item.url == message["url"]]
-    assert (message["T"], message["symbols"], message["summary"]) == ("n", list(item.tickers), item.body)
+    assert (message["T"], message["symbols"], message["summary"]) == (
+        "n",
+        list(item.tickers),
+        item.body or item.headline,
+    )
     assert datetime.fromisoformat(message["created_at"]) == item.published_at
 
 
 def test_a_market_that_breaks_does_not_look_like_a_quiet_one():
     with served() as server, data(server, "/v2/iex") as client:
 
-        def broken():
+        def broken(_now):
             raise ZeroDivisionError("a market that breaks")
 
-        server.venue.advance = broken
+        server.streams._data["/v2/iex"].push = broken
         assert client.is_closed()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from ops_pipeline.simserver.desk import Desk
@@ -52,10 +53,10 @@ class DataStreams:
         finally:
             del self._lines[number]
 
-    def push(self) -> None:
-        """Push what happened in the market since the last call."""
+    def push(self, now: datetime) -> None:
+        """Push what happened in the market up to `now`, since the last call; under the venue's lock."""
         for line, pusher in tuple(self._lines.values()):
-            messages = pusher.news_of(self._venue.now)
+            messages = pusher.news_of(now)
             if messages:
                 line.push(messages)
 

@@ -119,7 +119,7 @@ def update_json(change: OrderChange, desk: Desk) -> dict[str, Any]:
         (fill,) = change.fills
         return {
             **told,
-            "execution_id": wire_id("execution", fill.execution_id),
+            "execution_id": wire_id("execution", change.number, fill.execution_id),
             "price": text(fill.price),
             "qty": str(abs(fill.qty)),
             "position_qty": str(_held(desk, fill.occ)),
@@ -137,7 +137,7 @@ def _strategy_fill(change: OrderChange, desk: Desk) -> dict[str, Any]:
         "position_qtys": {leg.occ: str(_held(desk, leg.occ)) for leg in change.after.legs},
         "legs": [
             {
-                "execution_id": wire_id("execution", fill.execution_id),
+                "execution_id": wire_id("execution", change.number, fill.execution_id),
                 "order_id": change.ticket.leg_id(fill.occ),
                 "symbol": fill.occ,
                 "price": text(fill.price),

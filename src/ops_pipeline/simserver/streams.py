@@ -106,11 +106,11 @@ class Streams:
         pushed: datetime | None = None
         try:
             while self._clients:
-                self._venue.advance()
-                if pushed is None or self._venue.now - pushed >= STEP:
-                    pushed = self._venue.now
-                    for streams in self._data.values():
-                        streams.push()
+                with self._venue.at_work() as now:
+                    if pushed is None or now - pushed >= STEP:
+                        pushed = now
+                        for streams in self._data.values():
+                            streams.push(now)
                 await asyncio.sleep(LOOK_EVERY_S)
         except BaseException:
             # A market that cannot go on must not look like a quiet one.
