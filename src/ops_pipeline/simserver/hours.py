@@ -1,6 +1,6 @@
 """The calendar and the clock of a venue. Shell."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from ops_pipeline.adapters.calendar.closures import FIRST_DAY
@@ -11,6 +11,7 @@ from ops_pipeline.simserver.query import choice_of, day_of
 
 # The broker's own calendar ends here.
 _LAST_SERVED = date(2029, 12, 31)
+_LONGEST_SETTLEMENT = timedelta(days=7)
 
 
 def calendar(call: Call) -> Reply:
@@ -18,7 +19,10 @@ def calendar(call: Call) -> Reply:
     what = choice_of(call.query, "date_type", ("TRADING", "SETTLEMENT"), default="TRADING")
     first = max(day_of(call.query, "start") or FIRST_DAY, FIRST_DAY)
     last = min(day_of(call.query, "end") or _LAST_SERVED, _LAST_SERVED)
-    days = [_day_json(call, session) for session in call.venue.calendar.between(FIRST_DAY, _LAST_SERVED)]
+    # What settles within the bounds traded up to a long weekend before them.
+    since = max(first - _LONGEST_SETTLEMENT, FIRST_DAY)
+    sessions = call.venue.calendar.between(since, last) if since <= last else ()
+    days = [_day_json(call, session) for session in sessions]
     key = "date" if what == "TRADING" else "settlement_date"
     return Reply([day for day in days if first.isoformat() <= day[key] <= last.isoformat()])
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ops_pipeline.adapters.calendar.sessions import NEW_YORK
 from ops_pipeline.simserver.barmaking import Piece, Timeframe, bar_json, midnight, read_timeframe
 from ops_pipeline.simserver.calls import Call, bad_data_request
 from ops_pipeline.simserver.money import stamp
@@ -39,7 +40,7 @@ def span_of(call: Call) -> Span:
     frame = read_timeframe(named)
     if frame is None:
         raise bad_data_request(f"invalid timeframe: {named!r}")
-    start = instant_of(call.query, "start") or midnight(call.venue.session().date)
+    start = instant_of(call.query, "start") or midnight(call.now.astimezone(NEW_YORK).date())
     end = instant_of(call.query, "end") or call.now
     if start > end:
         raise bad_data_request("end should not be before start")

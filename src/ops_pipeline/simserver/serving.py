@@ -25,7 +25,8 @@ _WAITING = 128
 def open_port(host: str, port: int) -> socket.socket:
     """Take a port (0: any that is free); ConfigurationError where it is taken or not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, asyncio sends each answer at once instead of waiting for the client's acknowledgement.
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
