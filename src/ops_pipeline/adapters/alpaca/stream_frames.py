@@ -70,6 +70,7 @@ class Headline(msgspec.Struct, tag_field="T", tag="n", frozen=True):
     created_at: Instant
     summary: str | None = None
     content: str | None = None
+    source: str | None = None
     url: str | None = None
     symbols: list[str] | None = None
 

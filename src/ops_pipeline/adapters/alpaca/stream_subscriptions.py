@@ -12,6 +12,7 @@ from ops_pipeline.adapters.alpaca.stream_frames import (
 )
 from ops_pipeline.adapters.alpaca.stream_link import Line, StreamError, StreamKey, StreamRefusedError
 
+EVERYTHING: Final = "*"
 # Bars are not counted against a plan's symbols; trades and quotes are.
 UNCOUNTED: Final = frozenset({"bars", "news"})
 # A no to what was asked for, not to the connection.
@@ -70,15 +71,15 @@ class Subscriptions:
         self._confirmed, self._asked = frozenset(), None
 
     @property
-    def waiting(self) -> bool:
-        """Tell whether an answer is awaited."""
-        return self._asked is not None
+    def stand(self) -> bool:
+        """Tell whether the server has confirmed all that is wanted, and nothing more."""
+        return self._asked is None and self._confirmed == self._wanted()
 
     def due(self) -> Mapping[str, object] | None:
         """Give the next message to send: what is too much first, so that the rest finds room; None: none."""
         if self._asked is not None:
             return None
-        wanted = frozenset((channel, symbol) for symbol in self.taken for channel in self._channels)
+        wanted = self._wanted()
         surplus, missing = self._confirmed - wanted, wanted - self._confirmed
         if not surplus and not missing:
             return None
@@ -107,6 +108,9 @@ class Subscriptions:
             self._turned_away |= {symbol for _, symbol in asked}
         else:
             self._most = _counted(self._confirmed) + _counted(asked) // 2
+
+    def _wanted(self) -> Pairs:
+        return frozenset((channel, symbol) for symbol in self.taken for channel in self._channels)
 
     def _by_channel(self, pairs: Pairs) -> Mapping[str, list[str]]:
         listed = {
