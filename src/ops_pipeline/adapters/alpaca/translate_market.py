@@ -93,18 +93,19 @@ def quote_of(
 ) -> OptionQuote | None:
     """Read an option's quote, with greeks and volumes where they are told; None without a quote.
 
-    A price of 0 is no such side. An IV or a greek that cannot be is taken for missing.
+    Nobody bids at 0, and an offer at 0 is none. An IV or a greek that cannot be is taken for missing.
     """
     quote, greeks = row.latest_quote, row.greeks or _NO_GREEKS
     if quote is None:
         return None
-    bid, ask = (amounts.quoted(price, where=f"quote of {occ}") for price in (quote.bp, quote.ap))
+    where = f"quote of {occ}"
+    bid = 0 if quote.bp == 0 else amounts.quoted(quote.bp, where=where)
     return OptionQuote(
         occ=occ,
         bid=bid,
-        ask=ask,
-        bid_size=_size(quote.bs, occ) if bid else None,
-        ask_size=_size(quote.as_, occ) if ask else None,
+        ask=amounts.quoted(quote.ap, where=where),
+        bid_size=_size(quote.bs, where),
+        ask_size=_size(quote.as_, where),
         at=quote.t,
         confirmed_at=confirmed_at,
         feed=feed,
