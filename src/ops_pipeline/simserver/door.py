@@ -4,10 +4,13 @@ import asyncio
 import base64
 import binascii
 import json
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -25,6 +28,9 @@ Client = tuple[str, int]
 KEY_HEADER, SECRET_HEADER = "APCA-API-KEY-ID", "APCA-API-SECRET-KEY"
 _UNAUTHORISED = 40110000
 _TOO_MANY = 42910000
+# A stale answer is the oldest of so many.
+_REMEMBERED = 4
+_BOUNDS = ("after", "until", "start", "end")
 _NOT_A_BODY = b'{"message": "ok'
 
 
@@ -49,7 +55,7 @@ class Door:
         self._faults = faults
         self._hang_up = hang_up
         self._limits = RateLimits(venue.wall)
-        self._said_before: dict[tuple[str, ...], Reply] = {}
+        self._told: dict[tuple[str, ...], deque[Reply]] = {}
         self._requests = 0
 
     def endpoint(self, endpoint: Endpoint) -> Callable[[Request], Any]:
@@ -115,14 +121,15 @@ class Door:
         return Reply({"message": error_text(reply)}, reply.status) if endpoint.is_data else reply
 
     def _perhaps_stale(self, desk: Desk, request: Request, reply: Reply, *, stale: bool) -> Reply:
-        """Give an answer, or the one the same question got the last time."""
-        if request.method != "GET" or reply.status != 200:
+        """Give an answer, or an older one to the same question, whatever bounds in time it had."""
+        if reply.status != HTTPStatus.OK or not self._faults.may_repeat(request.method, request.url.path):
             return reply
-        key = (desk.terms.number, request.url.path, str(request.query_params))
-        if stale:
-            return self._said_before.get(key, reply)
-        self._said_before[key] = reply
-        return reply
+        asked = sorted((name, value) for name, value in request.query_params.items() if name not in _BOUNDS)
+        told = self._told.setdefault(
+            (desk.terms.number, request.url.path, str(asked)), deque(maxlen=_REMEMBERED)
+        )
+        told.append(reply)
+        return told[0] if stale else reply
 
     def _desk(self, request: Request) -> Desk | None:
         key, secret = request.headers.get(KEY_HEADER), request.headers.get(SECRET_HEADER)
@@ -132,7 +139,7 @@ class Door:
 
     def _response(self, reply: Reply, headers: dict[str, str], *, garbled: bool = False) -> Response:
         self._requests += 1
-        body = b"" if reply.body is None else json.dumps(reply.body, separators=(",", ":")).encode()
+        body = b"" if reply.body is None else msgspec.json.encode(reply.body)
         identity = {"X-Request-ID": wire_id("request", str(self._requests)).replace("-", "")}
         kind = None if reply.body is None else "application/json"
         if garbled:

@@ -16,7 +16,7 @@ class FaultKind(StrEnum):
     `lost`: the connection breaks before the venue sees it; `lost_answer`: it is carried out, then the
     connection breaks; `accept_then_504`: carried out, answered 504; `error`: not carried out, answered
     `status`; `rate_limited`: not carried out, answered 429; `garbage`: carried out, answered 200 with
-    what no parser reads; `stale`: answered as the same question was the last time; `delay`: answered late.
+    what no parser reads; `stale`: answered as the same question was some answers ago; `delay`: answered late.
     """
 
     LOST = "lost"
@@ -78,6 +78,12 @@ class Faults:
                 return rule
             left -= rule.rate
         return None
+
+    def may_repeat(self, method: str, path: str) -> bool:
+        """Tell whether an answer may be given again later, so that it has to be remembered."""
+        return method == "GET" and any(
+            rule.kind is FaultKind.STALE and rule.befalls(method, path) for rule in self._rules
+        )
 
 
 def read_rules(rows: Any) -> tuple[FaultRule, ...]:

@@ -52,8 +52,8 @@ class MarkBook:
         at = midnight(session.date)
         return Piece(at, mids[0], max(mids), min(mids), mids[-1], quote.volume or 0)
 
-    def day_before(self, quote: OptionQuote, session: Session, now: datetime) -> Piece | None:
-        """Give the bar of the session before, made as this one's.
+    def day_before(self, quote: OptionQuote, session: Session, today: Piece | None) -> Piece | None:
+        """Give the bar of the session before, made as `today`'s.
 
         Of a day before the market's first one only the volume is known: it stands at today's first mid.
         """
@@ -62,7 +62,6 @@ class MarkBook:
             looks = [*_looks(previous, previous.close_at), previous.close_at]
             mids = [mid for at in looks if (mid := self._mid(quote.occ, at)) is not None]
         else:
-            today = self.day_so_far(quote, session, now)
             mids = [] if today is None else [today.open]
         if not mids:
             return None

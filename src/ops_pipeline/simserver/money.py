@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from ops_pipeline.domain.units import Usd4, to_decimal
+from ops_pipeline.domain.units import ONE_DOLLAR, Usd4, to_decimal
 
 
 def text(amount: Usd4) -> str:
@@ -23,7 +23,7 @@ def ratio(part: int, whole: int) -> str:
 
 def number(amount: Usd4) -> float:
     """Express Usd4 as the number of dollars that market data carries."""
-    return float(to_decimal(amount))
+    return amount / ONE_DOLLAR
 
 
 def stamp(at: datetime) -> str:

@@ -126,7 +126,7 @@ def _quotes(call: Call) -> Mapping[Occ, OptionQuote]:
 def _snapshot(call: Call, marks: MarkBook, contract: OptionContract, quote: OptionQuote) -> dict[str, Any]:
     session = call.venue.session()
     today = marks.day_so_far(quote, session, call.now) if session.open_at <= call.now else None
-    before = marks.day_before(quote, session, call.now)
+    before = marks.day_before(quote, session, today)
     found: dict[str, Any] = {
         "latestQuote": quote_json(quote),
         "latestTrade": _trade_json(quote),

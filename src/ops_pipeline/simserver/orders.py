@@ -1,6 +1,6 @@
 """The orders of an account: placed, shown, replaced, cancelled. Shell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -153,21 +153,36 @@ def _wanted(call: Call, *, newest_first: bool) -> Iterator[tuple[BrokerOrder, Ti
     status = choice_of(query, "status", ("open", "closed", "all"), default="open")
     after, until = instant_of(query, "after"), instant_of(query, "until")
     symbols, side = words_of(query, "symbols"), query.get("side")
-    shown = call.desk.shown
-    for broker_id in reversed(shown) if newest_first else shown:
-        order, ticket = shown[broker_id], call.desk.tickets[broker_id]
+    classes = words_of(query, "asset_class")
+    if classes and not {"us_option", "all"} & set(classes):
+        return
+    for broker_id in _between_ids(call, newest_first=newest_first):
+        order, ticket = call.desk.shown[broker_id], call.desk.tickets[broker_id]
         closed = order.status.is_terminal or ticket.replaced_by is not None
         if status != "all" and closed != (status == "closed"):
             continue
-        if (after is not None and ticket.created_at <= after) or (
-            until is not None and ticket.created_at >= until
-        ):
+        if after is not None and ticket.created_at <= after:
+            continue
+        if until is not None and ticket.created_at >= until:
             continue
         if symbols and not any(leg.occ in symbols for leg in order.legs):
             continue
-        if side and side_word(order.legs[0].side) != side:
-            continue
-        yield order, ticket
+        if not side or side_word(order.legs[0].side) == side:
+            yield order, ticket
+
+
+def _between_ids(call: Call, *, newest_first: bool) -> Sequence[str]:
+    """Give the orders after and before those the query names, by the broker's ids."""
+    ids = list(call.desk.shown)
+    first, last = 0, len(ids)
+    for name in ("after_order_id", "before_order_id"):
+        if call.query.get(name):
+            ticket = call.desk.ticket_of(call.query[name])
+            if ticket is None:
+                raise unprocessable(f"invalid {name}: no order {call.query[name]}")
+            place = ids.index(ticket.broker_order_id)
+            first, last = (place + 1, last) if name == "after_order_id" else (first, place)
+    return ids[first:last][::-1] if newest_first else ids[first:last]
 
 
 def _found(call: Call) -> Ticket:
