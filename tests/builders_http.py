@@ -52,8 +52,10 @@ class Venue:
 
 
 @contextmanager
-def serving(answer: Callable[[Asked], Answer]) -> Iterator[Venue]:
-    """Serve on a free port of loopback until the block ends."""
+def serving(
+    answer: Callable[[Asked], Answer], *, date: str = "Mon, 14 Sep 2026 15:30:00 GMT"
+) -> Iterator[Venue]:
+    """Serve on a free port of loopback until the block ends; answers are dated `date`."""
     asked: list[Asked] = []
     over = threading.Event()
     lock = threading.Lock()
@@ -63,6 +65,9 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[Venue]:
 
         def log_message(self, *_):
             pass
+
+        def date_time_string(self, timestamp=None):
+            return date
 
         def _serve(self):
             parts = urlsplit(self.path)

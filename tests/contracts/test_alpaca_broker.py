@@ -114,6 +114,7 @@ def test_limits_are_written_exactly(clock, limit, text):
         (403, {"code": 40310000, "message": "insufficient options buying power"}, "40310000"),
         (422, {"code": 42210000, "message": "invalid limit_price"}, "42210000"),
         (401, {"message": "unauthorized."}, "401"),
+        (422, {"code": "42210000", "message": "invalid limit_price"}, "42210000"),
         (400, {"code": 40010001, "message": "client_order_id is longer than 128 characters"}, "40010001"),
     ],
 )
@@ -470,8 +471,14 @@ def test_a_fill_carries_the_client_order_id_of_its_order(clock):
     assert (fill.client_order_id, fill.occ, fill.qty, fill.fees) == ("op1-x", CALL, 2, 0)
     assert fill.execution_id == activity.activity_id == fill_row()["id"]
     assert activity.at == NOW + timedelta(minutes=1)
-    assert venue.asked[1].params["after"] == "2026-09-09T15:29:59.999999Z"
+    assert venue.asked[1].params["after"] == "2026-09-09T15:29:59Z"
     assert venue.asked[1].params["direction"] == "asc"
+
+
+def test_an_execution_before_the_instant_asked_for_is_not_given(clock):
+    rows = [fill_row(1, transaction_time="2026-09-09T15:29:59.5Z"), fill_row(2)]
+    found, _ = read_activities(clock, rows, [order_row("b-1")])
+    assert [one.activity_id for one in found] == [rows[1]["id"]]
 
 
 def test_the_fills_of_a_roll_s_legs_belong_to_their_parent(clock):

@@ -7,6 +7,7 @@ import pytest
 
 from ops_pipeline.adapters.alpaca.calendar import Disagreement, disagreements, read_clock, read_sessions
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.kept import Kept
 from ops_pipeline.adapters.alpaca.listing import list_contracts
 from ops_pipeline.adapters.alpaca.market import AlpacaMarket, Feeds, Outside
 from ops_pipeline.adapters.alpaca.news import AlpacaNews, plain
@@ -184,6 +185,33 @@ def test_one_bad_quote_is_left_out_and_counted(clock):
         market = market_of(venue.url, clock)
         assert set(market.quotes([CALL, PUT, LATER_CALL], now=NOW)) == {PUT}
     assert (market.refused, market.troubles()) == (1, ())
+
+
+def test_a_symbol_that_the_venue_does_not_take_costs_no_other_its_quote(clock):
+    occs = [Occ(f"ACME261016C{number:05d}000") for number in range(1, 9)]
+    world = World(snapshots={occ: snapshot_row() for occ in occs})
+
+    def answer(asked):
+        if occs[5] in asked.params["symbols"].split(","):
+            return Answer(status=400, body={"message": f"invalid symbol: {occs[5]}"})
+        return world(asked)
+
+    with serving(answer) as venue:
+        market = market_of(venue.url, clock)
+        found = market.quotes(occs, now=NOW)
+    assert set(found) == set(occs) - {occs[5]}
+    assert (market.refused, market.troubles()) == (1, ())
+    assert len(venue.asked) == 7
+
+
+def test_what_was_kept_is_forgotten_in_time(clock):
+    kept = Kept(clock, timedelta(seconds=1))
+    for number in range(1000):
+        clock.at += timedelta(seconds=0.1)
+        kept.put(number, number)
+    assert kept.get(999) == 999
+    assert kept.get(980) is None
+    assert len(kept) <= 20
 
 
 def test_a_read_that_fails_is_noted_until_one_succeeds(clock):

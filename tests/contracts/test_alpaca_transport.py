@@ -92,12 +92,23 @@ def test_a_429_with_a_long_wait_is_given_back_at_once(clock):
         ({"retry-after": "soon"}, 1),
         ({"x-ratelimit-reset": "99999999999999999999"}, 1),
         ({"x-ratelimit-reset": str(int(NOW.timestamp()) - 60)}, 1),
+        ({"x-ratelimit-reset": str(int(NOW.timestamp()) + 86_400)}, 120),
+        ({"retry-after": "999999999999"}, 1),
     ],
 )
 def test_the_instant_of_another_try_is_read_from_the_headers(clock, headers, after_s):
     with serving(lambda _: Answer(status=429, headers=headers)) as venue:
         client = client_of(venue.url, clock)
         assert client.retry_at(client.send("POST", "/v2/orders", {})) == NOW + timedelta(seconds=after_s)
+
+
+def test_a_reset_is_read_against_the_venue_s_own_date(clock):
+    # The venue's clock is a day ahead of ours.
+    reset = {"x-ratelimit-reset": str(int((NOW + timedelta(days=1, seconds=20)).timestamp()))}
+    date = "Tue, 15 Sep 2026 15:30:00 GMT"
+    with serving(lambda _: Answer(status=429, headers=reset), date=date) as venue:
+        client = client_of(venue.url, clock)
+        assert client.retry_at(client.send("POST", "/v2/orders", {})) == NOW + timedelta(seconds=20)
 
 
 def test_the_rate_limit_is_remembered(clock):

@@ -114,7 +114,8 @@ class AlpacaBroker:
         self._verify()
         rows = self._activity_rows(since)
         owners = self._book.owners_of(rows)
-        return activities_of(rows, owners)
+        found = activities_of(rows, owners)
+        return [activity for activity in found if activity.fill is None or activity.at >= since]
 
     def exercise(self, occ: Occ) -> None:
         """Instruct an exercise of everything held of `occ`; Refused or NoAnswer where that is not sure."""
@@ -133,7 +134,8 @@ class AlpacaBroker:
     def _activity_rows(self, since: datetime) -> list[wire.Activity]:
         """Read all pages; each begins with the row that the one before ended with, or the list has moved."""
         params: dict[str, str | int] = {
-            "after": moment(since - timedelta(microseconds=1)),
+            # Whole seconds are all that is promised to be read, and rows of that very second are left out.
+            "after": moment((since - timedelta(seconds=1)).replace(microsecond=0)),
             "direction": "asc",
             "page_size": _ACTIVITY_PAGE,
         }

@@ -28,6 +28,9 @@ _KEPT_S: Final = 30.0
 _OUTSIDE: Final = "-._~"
 _ASKED_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _TOO_MANY: Final = 429
+# The venue counts by the minute.
+_LEAST_WAIT: Final = timedelta(seconds=1)
+_MOST_WAIT: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -185,10 +188,15 @@ class AlpacaClient:
         return self._once(method, path, None if body is None else msgspec.json.encode(body))
 
     def retry_at(self, reply: Reply) -> datetime:
-        """Give when one may try again after a 429, by its headers; where they are silent, in a second."""
+        """Give when one may try again after a 429, by its headers; where they are silent, in a second.
+
+        The venue's instants are read against its own Date, and nothing waits longer than two minutes.
+        """
         now = self._clock.now()
-        asked = _after(reply.header("retry-after"), now) or _reset_at(reply.header("x-ratelimit-reset"))
-        return max(asked or now, now + timedelta(seconds=1))
+        theirs = _date(reply.header("date")) or now
+        asked = _after(reply.header("retry-after"), theirs) or _reset_at(reply.header("x-ratelimit-reset"))
+        wait = asked - theirs if asked is not None else _LEAST_WAIT
+        return now + min(max(wait, _LEAST_WAIT), _MOST_WAIT)
 
     def _wait_s(self, attempt: int, reply: Reply | None) -> float:
         backoff = self.patience.backoff_s * (1 << attempt - 1) * self._jitter.uniform(0.5, 1.5)
@@ -274,8 +282,13 @@ def _after(text: str | None, now: datetime) -> datetime | None:
     """Read Retry-After: seconds, or a date."""
     seconds = _int(text)
     try:
-        if seconds is not None:
-            return now + timedelta(seconds=seconds)
+        return _date(text) if seconds is None else now + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
         return parsedate_to_datetime(text).astimezone(UTC) if text else None
     except (OverflowError, ValueError):
         return None

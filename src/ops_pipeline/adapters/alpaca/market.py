@@ -79,7 +79,8 @@ class AlpacaMarket:
         self._calendar = calendar
         self._clock = clock
         self._outside = outside
-        self._kept = Kept(clock)
+        self._kept = Kept(clock, _YOUNG)
+        self._known_splits = Kept(clock, _ACTIONS_KEPT)
         self._options = OptionQuotes(data, trading, feed=feeds.options, calendar=calendar, clock=clock)
         self._splits: dict[str, tuple[date, date, tuple[Split, ...]]] = {}
         self._troubles: dict[str, str] = {}
@@ -98,7 +99,7 @@ class AlpacaMarket:
         """Give the newest trade; of an instant that has passed the close of the last minute before it."""
         if self._clock.now() - now > _PAST:
             return self._past_spot(ticker, now)
-        kept = self._kept.get(("spot", ticker), _YOUNG)
+        kept = self._kept.get(("spot", ticker))
         if isinstance(kept, SpotQuote):
             return kept
         found = self._tried(f"spot {ticker}", lambda: self._spot(ticker), None)
@@ -115,7 +116,7 @@ class AlpacaMarket:
     ) -> Chain | None:
         """Give every listed contract that trades, and the quotes of those that have one."""
         key = ("chain", ticker, first, last, right)
-        kept = self._kept.get(key, _YOUNG)
+        kept = self._kept.get(key)
         if isinstance(kept, Chain):
             return kept
         spot = self.spot(ticker, now=self._clock.now())
@@ -131,7 +132,7 @@ class AlpacaMarket:
         found: dict[Occ, OptionQuote] = {}
         missing: list[Occ] = []
         for occ in dict.fromkeys(occs):
-            kept = self._kept.get(("quote", occ), _YOUNG)
+            kept = self._kept.get(("quote", occ))
             if isinstance(kept, OptionQuote):
                 found[occ] = kept
             else:
@@ -156,12 +157,12 @@ class AlpacaMarket:
         """
         known = self._splits.get(ticker)
         covered = known is not None and known[0] <= first and last <= known[1]
-        if not covered or self._kept.get(("splits", ticker), _ACTIONS_KEPT) is None:
+        if not covered or self._known_splits.get(ticker) is None:
             begin, end = (min(first, known[0]), max(last, known[1])) if known else (first, last)
             read = self._tried(f"splits {ticker}", lambda: self._actions(ticker, begin, end), None)
             if read is not None:
                 known = self._splits[ticker] = (begin, end, read)
-                self._kept.put(("splits", ticker), read)
+                self._known_splits.put(ticker, read)
         return [split for split in known[2] if first <= split.session <= last] if known else ()
 
     def volatility_index(self, *, before: date) -> RegimeReading | None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from http import HTTPStatus
 from typing import Final
 
 from ops_pipeline.adapters.alpaca import translate_market as translate
 from ops_pipeline.adapters.alpaca import wire_market as wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
-from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.errors import Refused, WireError
 from ops_pipeline.adapters.alpaca.kept import Kept
 from ops_pipeline.adapters.alpaca.listing import TYPES, Listing, list_contracts
 from ops_pipeline.adapters.alpaca.reading import pages
@@ -19,6 +20,7 @@ from ops_pipeline.ports import Calendar, Clock
 _SNAPSHOTS: Final = "/v1beta1/options/snapshots"
 SYMBOLS_A_REQUEST: Final = 100
 _SNAPSHOT_PAGE: Final = 1_000
+_NOT_TAKEN: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 # Listings and open interest change overnight.
 _LISTING_KEPT: Final = timedelta(minutes=10)
 
@@ -41,7 +43,7 @@ class OptionQuotes:
         self._feed = feed
         self._calendar = calendar
         self._clock = clock
-        self._kept = Kept(clock)
+        self._kept = Kept(clock, _LISTING_KEPT)
         self.refused = 0
 
     def chain(self, spot: SpotQuote, first: date, last: date, right: Right | None) -> Chain:
@@ -70,20 +72,38 @@ class OptionQuotes:
         )
 
     def quotes(self, occs: Sequence[Occ]) -> dict[Occ, OptionQuote]:
-        """Give the newest quotes of at most a hundred symbols; one without a quote is left out."""
+        """Give the newest quotes of at most a hundred symbols; one without a quote is left out.
+
+        A symbol that the venue does not take would cost all the others theirs: halves are asked for then.
+        """
         params: dict[str, str | int] = {
             "symbols": ",".join(occs),
             "feed": self._feed.value,
             "limit": _SNAPSHOT_PAGE,
         }
         found: dict[Occ, OptionQuote] = {}
-        for page in pages(self._data, _SNAPSHOTS, wire.OptionSnapshots, params):
-            found |= self._read(page.snapshots, dict.fromkeys(occs))
+        try:
+            for page in pages(self._data, _SNAPSHOTS, wire.OptionSnapshots, params):
+                found |= self._read(page.snapshots, dict.fromkeys(occs))
+        except Refused as error:
+            if error.status not in _NOT_TAKEN or len(occs) == 1:
+                raise
+            half = len(occs) // 2
+            return self._kept_apart(occs[:half]) | self._kept_apart(occs[half:])
         return found
+
+    def _kept_apart(self, occs: Sequence[Occ]) -> dict[Occ, OptionQuote]:
+        try:
+            return self.quotes(occs)
+        except Refused as error:
+            if error.status not in _NOT_TAKEN:
+                raise
+            self.refused += len(occs)
+            return {}
 
     def _listing(self, ticker: str, first: date, last: date, right: Right | None) -> Listing:
         key = ("listing", ticker, first, last, right)
-        kept = self._kept.get(key, _LISTING_KEPT)
+        kept = self._kept.get(key)
         if isinstance(kept, Listing):
             return kept
         found = list_contracts(self._trading, ticker, first=first, last=last, right=right)

@@ -42,9 +42,16 @@ def refusal(reply: Reply, what: str) -> Refused:
     """Give the error that an answer other than the wanted one is, in the venue's words."""
     told = error_of(reply)
     words = told.message if told else reply.body[:_SHOWN].decode("utf-8", "replace")
-    code = told.code if told else 0
+    code = _number(told.code) if told else 0
     text = f"{what}: expected an answer, was {reply.status}" + (f" ({code})" if code else "")
     return Refused(f"{text}: {words}" if words else text, status=reply.status, code=code)
+
+
+def _number(code: int | str) -> int:
+    try:
+        return int(code)
+    except ValueError:
+        return 0
 
 
 def error_of(reply: Reply) -> wire.ErrorBody | None:

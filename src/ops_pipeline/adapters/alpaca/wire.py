@@ -155,7 +155,7 @@ class ErrorBody(msgspec.Struct):
     """An error as the venue words it; further keys say what was lacking."""
 
     message: str
-    code: int = 0
+    code: Level = 0
 
 
 _DECODERS: dict[object, msgspec.json.Decoder[object]] = {}
