@@ -39,7 +39,9 @@ def test_orders_are_listed_by_status_time_side_symbol_and_place(market):
     assert listed(status="all", direction="asc", **bounds) == ids[1:3]
     assert listed(status="all", direction="asc", after_order_id=ids[0], before_order_id=ids[2]) == [ids[1]]
     assert listed(symbols=orders[0]["symbol"]) == [ids[3], ids[2], ids[0]]
-    assert listed(symbols="CLRN260807C00001000") == listed(side="sell") == listed(asset_class="us_equity") == []
+    assert (
+        listed(symbols="CLRN260807C00001000") == listed(side="sell") == listed(asset_class="us_equity") == []
+    )
 
 
 def test_a_replacement_keeps_what_it_does_not_name_and_is_told_as_one(market):
@@ -76,7 +78,11 @@ def test_the_rest_of_a_partly_filled_order_is_replaced():
         quote = market.calls("VLTC")[0]
         for number in range(60):
             order = market.order(
-                symbol=quote.occ, qty="4", side="buy", limit_price=usd(quote.ask), client_order_id=f"n{number}"
+                symbol=quote.occ,
+                qty="4",
+                side="buy",
+                limit_price=usd(quote.ask),
+                client_order_id=f"n{number}",
             ).json()
             if order["status"] == "partially_filled":
                 break
@@ -186,11 +192,13 @@ def test_equal_calls_at_equal_market_times_get_equal_answers():
             for number, quote in enumerate(quotes[:12]):
                 middle = (quote.bid + quote.ask) // 2 // 500 * 500 or 500
                 told.append(
-                    market.order(symbol=quote.occ, qty=str(2 + number), side="buy", limit_price=usd(middle)).text
+                    market.order(
+                        symbol=quote.occ, qty=str(2 + number), side="buy", limit_price=usd(middle)
+                    ).text
                 )
                 market.pass_market(minutes=3)
-            for path in ("/v2/orders?status=all", "/v2/positions", "/v2/account", "/v2/account/activities"):
-                told.append(market.http.get(path).text)
+            paths = ("/v2/orders?status=all", "/v2/positions", "/v2/account", "/v2/account/activities")
+            told += [market.http.get(path).text for path in paths]
             lives.append(told)
     assert lives[0] == lives[1]
     assert '"partially_filled"' in "".join(lives[0]) or '"filled"' in "".join(lives[0])

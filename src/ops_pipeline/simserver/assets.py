@@ -20,6 +20,7 @@ from ops_pipeline.simserver.query import (
     token,
     words_of,
 )
+from ops_pipeline.simserver.tickets import is_wire_id
 
 DEFAULT_CONTRACTS, MOST_CONTRACTS = 100, 10_000
 _SUNDAY = 6
@@ -113,6 +114,8 @@ def _wanted(call: Call) -> Wanted:
 
 def _by_id(call: Call, wanted: str) -> OptionContract | None:
     """Find a contract by its UUID: by going through all that is listed, for ids say nothing."""
+    if not is_wire_id(wanted):
+        return None
     everything = Wanted(first=call.now.date() - _FAR, last=call.now.date() + _FAR)
     for ticker in call.venue.world.tickers:
         for found in contracts_of(call.venue.world, ticker, everything, now=call.now):

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -175,8 +174,8 @@ def _is(fault: FaultRule | None, kind: FaultKind) -> bool:
 
 def _body(raw: bytes) -> Any:
     try:
-        return json.loads(raw) if raw else None
-    except ValueError:
+        return msgspec.json.decode(raw) if raw else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

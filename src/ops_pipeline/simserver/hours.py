@@ -1,26 +1,23 @@
 """The calendar and the clock of a venue. Shell."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipeline.adapters.calendar.closures import FIRST_DAY
 from ops_pipeline.adapters.calendar.sessions import NEW_YORK
 from ops_pipeline.domain.market import Session
 from ops_pipeline.simserver.calls import Call, Reply
-from ops_pipeline.simserver.query import choice_of, day_of
+from ops_pipeline.simserver.query import FIRST_SERVED, LAST_SERVED, choice_of, day_of
 
-# The broker's own calendar ends here.
-_LAST_SERVED = date(2029, 12, 31)
 _LONGEST_SETTLEMENT = timedelta(days=7)
 
 
 def calendar(call: Call) -> Reply:
     """Answer GET /v2/calendar: the sessions of 2014 to 2029, by trading or by settlement date."""
     what = choice_of(call.query, "date_type", ("TRADING", "SETTLEMENT"), default="TRADING")
-    first = max(day_of(call.query, "start") or FIRST_DAY, FIRST_DAY)
-    last = min(day_of(call.query, "end") or _LAST_SERVED, _LAST_SERVED)
+    first = day_of(call.query, "start") or FIRST_SERVED
+    last = day_of(call.query, "end") or LAST_SERVED
     # What settles within the bounds traded up to a long weekend before them.
-    since = max(first - _LONGEST_SETTLEMENT, FIRST_DAY)
+    since = first - _LONGEST_SETTLEMENT
     sessions = call.venue.calendar.between(since, last) if since <= last else ()
     days = [_day_json(call, session) for session in sessions]
     key = "date" if what == "TRADING" else "settlement_date"

@@ -3,14 +3,19 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, DecimalException
 
+from ops_pipeline.adapters.calendar.closures import FIRST_DAY
 from ops_pipeline.adapters.calendar.sessions import NEW_YORK
 from ops_pipeline.domain.units import Usd4, to_usd4
 from ops_pipeline.simserver.calls import INVALID_REQUEST, ApiError
 
 Query = Mapping[str, str]
+
+# Outside of these nothing ever happened here, so that an earlier or later bound means the same.
+FIRST_SERVED, LAST_SERVED = FIRST_DAY + timedelta(days=14), date(2029, 12, 31)
+_DATE_CHARACTERS = len("2026-01-05")
 
 
 def refused(name: str, expected: str, found: object) -> ApiError:
@@ -47,29 +52,33 @@ def words_of(query: Query, name: str) -> tuple[str, ...]:
 
 
 def instant_of(query: Query, name: str) -> datetime | None:
-    """Read an RFC 3339 instant, or a date: its midnight in New York."""
+    """Read an RFC 3339 instant, or a date: its midnight in New York. Held within the calendar's years."""
     found = query.get(name)
     if not found:
         return None
+    day = day_of(query, name)
+    assert day is not None
+    if len(found) == _DATE_CHARACTERS or not FIRST_SERVED < day < LAST_SERVED:
+        return datetime.combine(day, time(), tzinfo=NEW_YORK).astimezone(UTC)
     try:
-        if len(found) == len("2026-01-05"):
-            return datetime.combine(date.fromisoformat(found), time(), tzinfo=NEW_YORK).astimezone(UTC)
         # A plus sign that was not escaped comes as a space.
-        read = datetime.fromisoformat(found.replace(" ", "+") if found[10:11] != " " else found)
+        clock = found[_DATE_CHARACTERS + 1 :].replace(" ", "+")
+        read = datetime.fromisoformat(f"{found[:_DATE_CHARACTERS]}T{clock}")
     except ValueError:
         raise refused(name, "a date or an RFC 3339 time", found) from None
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def day_of(query: Query, name: str) -> date | None:
-    """Read a date, or the date of an instant."""
+    """Read a date, or the date of an instant, held within the calendar's years."""
     found = query.get(name)
     if not found:
         return None
     try:
-        return date.fromisoformat(found[:10])
+        read = date.fromisoformat(found[:_DATE_CHARACTERS])
     except ValueError:
         raise refused(name, "a date (YYYY-MM-DD)", found) from None
+    return min(max(read, FIRST_SERVED), LAST_SERVED)
 
 
 def price_of(query: Query, name: str) -> Usd4 | None:
