@@ -3,6 +3,7 @@
 import base64
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -13,6 +14,7 @@ from ops_pipeline.simserver.files import FaultPlan, read_accounts, read_faults
 from ops_pipeline.simserver.terms import AccountTerms
 from tests.builders_simserver import served, usd
 
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 CENT = {"limit_price": "0.05", "side": "buy", "qty": "1"}
 
 
@@ -167,6 +169,16 @@ def test_the_files_of_accounts_and_faults_are_read(tmp_path):
     assert plan.seed == 5
     assert plan.rules == (FaultRule(kind=FaultKind.ERROR, rate=0.25, status=502, path="/v2/*"),)
     assert (plan.streams.duplicate, plan.streams.pongs) == (0.1, False)
+
+
+def test_the_files_that_come_along_are_read():
+    tiny, large = read_accounts(CONFIG / "sim_accounts.toml")
+    assert (tiny.equity, large.equity) == (10_000_000, 1_210_000_000)
+    plan = read_faults(CONFIG / "sim_faults.toml")
+    for method, path in (("POST", "/v2/orders"), ("GET", "/v2/positions")):
+        bad = [rule for rule in plan.rules if rule.befalls(method, path) and rule.kind is not FaultKind.DELAY]
+        assert sum(rule.rate for rule in bad) == pytest.approx(0.3)
+    assert plan.streams.duplicate > 0
 
 
 @pytest.mark.parametrize(
