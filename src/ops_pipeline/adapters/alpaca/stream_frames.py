@@ -100,8 +100,8 @@ class Subscription(msgspec.Struct, tag_field="T", tag="subscription", frozen=Tru
 MarketMessage = (
     Trade | Quote | MinuteBar | Correction | Cancellation | Headline | Success | Failure | Subscription
 )
-_ALL_JSON: Final = msgspec.json.Decoder(list[MarketMessage])
-_ALL_MSGPACK: Final = msgspec.msgpack.Decoder(list[MarketMessage])
+_from_json: Final = msgspec.json.Decoder(list[MarketMessage]).decode
+_from_msgpack: Final = msgspec.msgpack.Decoder(list[MarketMessage]).decode
 _PARTS_JSON: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PARTS_MSGPACK: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _ONE_JSON: Final = msgspec.json.Decoder(MarketMessage)
@@ -119,7 +119,9 @@ def read_market(frame: bytes) -> tuple[list[MarketMessage], int]:
     A message of a kind that nothing here subscribes to counts as unreadable.
     """
     try:
-        return (_ALL_JSON if is_json(frame) else _ALL_MSGPACK).decode(frame), 0
+        if frame[0] in _JSON_OPENINGS:
+            return _from_json(frame), 0
+        return _from_msgpack(frame), 0
     except UNREADABLE:
         return _read_each(frame)
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -108,11 +107,10 @@ class Backoff:
 class Line:
     """One open connection: what is said on it, and what is heard."""
 
-    def __init__(self, socket: ClientConnection, *, packed: bool, check: Callable[[], None]) -> None:
-        """Speak MessagePack if `packed`, else JSON; `check` raises once the line is to be given up."""
+    def __init__(self, socket: ClientConnection, *, packed: bool) -> None:
+        """Speak MessagePack if `packed`, else JSON."""
         self._socket = socket
         self._packed = packed
-        self._check = check
         self._pong: Event | None = None
 
     def say(self, message: Mapping[str, Any]) -> None:
@@ -124,10 +122,10 @@ class Line:
 
     def heard(self, wait_s: float) -> bytes | None:
         """Give the next frame, JSON or MessagePack alike; None: none came in time."""
-        self._check()
-        with suppress(TimeoutError):
+        try:
             return self._socket.recv(wait_s, decode=False)
-        return None
+        except TimeoutError:
+            return None
 
     @property
     def pinging(self) -> bool:
@@ -255,7 +253,7 @@ class Link:
             logger=_WITHOUT_FRAMES,
             max_size=_LARGEST_FRAME,
         ) as socket:
-            line = Line(socket, packed=self._packed, check=self._check)
+            line = Line(socket, packed=self._packed)
             try:
                 self._talk.greet(line, partial(self._answer, self._elapsed() + self._rules.answer_within_s))
                 self._heard_s = self._elapsed()
@@ -275,25 +273,32 @@ class Link:
     def _answer(self, due_s: float, line: Line) -> bytes:
         """Wait for an answer; StreamError where none comes in time."""
         while self._elapsed() < due_s:
+            self._check()
             frame = line.heard(self._rules.poll_s)
             if frame is not None:
                 return frame
         raise StreamError(f"expected an answer within {self._rules.answer_within_s:g} s, was silence")
 
     def _listen(self, line: Line) -> None:
-        heard_s = pinged_s = self._elapsed()
+        """Take frame after frame; what else there is to do, whenever none comes and every `poll_s`."""
+        heard_s = pinged_s = tended_s = self._elapsed()
         while True:
             frame = line.heard(self._rules.poll_s)
             now_s = self._elapsed()
-            if line.ponged() or frame is not None:
-                self._heard_s = heard_s = now_s
             if frame is not None:
+                self._heard_s = heard_s = now_s
                 self._take(frame)
+                if now_s - tended_s < self._rules.poll_s:
+                    continue
+            tended_s = now_s
+            if line.ponged():
+                self._heard_s = heard_s = now_s
             if now_s - heard_s > self._rules.mute_after_s:
                 raise StreamError(f"expected a frame or pong within {self._rules.mute_after_s:g} s, was none")
             if not line.pinging and now_s - pinged_s >= self._rules.ping_every_s:
                 pinged_s = now_s
                 line.ping()
+            self._check()
             self._talk.tend(line)
 
     def _take(self, frame: bytes) -> None:

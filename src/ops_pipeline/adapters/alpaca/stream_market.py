@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from ops_pipeline.adapters.alpaca.errors import WireError
@@ -22,7 +22,7 @@ from ops_pipeline.adapters.alpaca.stream_subscriptions import MarketTalk, Subscr
 from ops_pipeline.domain.market import Feed, OptionQuote, SpotQuote
 from ops_pipeline.domain.units import Occ
 
-Dated = TypeVar("Dated", Quote, Trade, MinuteBar)
+Dated = TypeVar("Dated", Trade, MinuteBar)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class FeedPlan:
     packed: bool
     feed: Feed | None = None
 
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 BASIC_STOCKS: Final = FeedPlan(channels=("trades", "bars"), most=30, packed=False)
 PLUS_STOCKS: Final = FeedPlan(channels=("trades", "bars"), most=None, packed=False)
@@ -57,6 +59,7 @@ class MarketStream:
         self._clock = means.clock
         self._elapsed = means.elapsed
         self._subscriptions = Subscriptions(plan.channels, most=plan.most)
+        self._newest = _LONG_AGO
         self._quotes: dict[str, tuple[Quote, float]] = {}
         self._trades: dict[str, tuple[Trade, float]] = {}
         self._bars: dict[str, tuple[MinuteBar, float]] = {}
@@ -143,27 +146,39 @@ class MarketStream:
         return self._clock.now() - timedelta(seconds=silent_s) if silent_s <= within_s else None
 
     def _forget(self) -> None:
+        self._newest = _LONG_AGO
         self._quotes, self._trades, self._bars = {}, {}, {}
 
     def _keep(self, messages: Sequence[MarketMessage]) -> None:
-        heard_s = self._elapsed()
+        heard_s, quotes = self._elapsed(), self._quotes
         for message in messages:
-            match message:
-                case Quote():
-                    _put(self._quotes, message, heard_s)
-                case Trade():
-                    _put(self._trades, message, heard_s)
-                case MinuteBar():
-                    _put(self._bars, message, heard_s)
-                case Correction() | Cancellation():
-                    # Which trade it was is not worth finding out: REST knows the one that stands.
-                    self._trades.pop(message.S, None)
-                case _:
-                    pass
+            # Nearly all are quotes, and there are many.
+            if type(message) is Quote:
+                at = message.t
+                if at >= self._newest:
+                    # None is newer, so none of its own symbol either.
+                    self._newest = at
+                elif (known := quotes.get(message.S)) is not None and known[0].t > at:
+                    continue
+                quotes[message.S] = (message, heard_s)
+            else:
+                self._keep_other(message, heard_s)
+
+    def _keep_other(self, message: MarketMessage, heard_s: float) -> None:
+        match message:
+            case Trade():
+                _put(self._trades, message, heard_s)
+            case MinuteBar():
+                _put(self._bars, message, heard_s)
+            case Correction() | Cancellation():
+                # Which trade it was is not worth finding out: REST knows the one that stands.
+                self._trades.pop(message.S, None)
+            case _:
+                pass
 
 
 def _put(kept: dict[str, tuple[Dated, float]], told: Dated, heard_s: float) -> None:
-    """Keep the newest by its own time: one that was overtaken on its way changes nothing."""
+    """Keep the newest by its own time, as of quotes: one that was overtaken on its way changes nothing."""
     known = kept.get(told.S)
     if known is None or told.t >= known[0].t:
         kept[told.S] = (told, heard_s)

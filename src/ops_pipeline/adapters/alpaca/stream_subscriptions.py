@@ -21,6 +21,9 @@ _NOT_THESE: Final = frozenset({400, 410})
 # Credentials, another connection, the plan, the scope: asking again soon changes nothing.
 REFUSALS: Final = frozenset({402, 406, 409, 411})
 
+# Such messages come alone in their frames.
+_CONTROL: Final = frozenset({Subscription, Failure, Success})
+
 Pairs = frozenset[tuple[str, str]]
 
 
@@ -46,6 +49,8 @@ class Subscriptions:
         self._confirmed: Pairs = frozenset()
         self._asked: Pairs | None = None
         self._adding = True
+        # The list that all was found to be in order for: comparing it anew with each frame would cost.
+        self._in_order: tuple[str, ...] | None = None
 
     def want(self, symbols: Sequence[str]) -> None:
         """Take over a new list, the most important first."""
@@ -68,7 +73,7 @@ class Subscriptions:
 
     def begin(self) -> None:
         """Start over on a new connection, which is subscribed to nothing."""
-        self._confirmed, self._asked = frozenset(), None
+        self._confirmed, self._asked, self._in_order = frozenset(), None, None
 
     @property
     def stand(self) -> bool:
@@ -77,11 +82,13 @@ class Subscriptions:
 
     def due(self) -> Mapping[str, object] | None:
         """Give the next message to send: what is too much first, so that the rest finds room; None: none."""
-        if self._asked is not None:
+        symbols = self._symbols
+        if self._asked is not None or self._in_order is symbols:
             return None
         wanted = self._wanted()
         surplus, missing = self._confirmed - wanted, wanted - self._confirmed
         if not surplus and not missing:
+            self._in_order = symbols
             return None
         self._asked, self._adding = surplus or missing, not surplus
         return {"action": "subscribe" if self._adding else "unsubscribe", **self._by_channel(self._asked)}
@@ -93,7 +100,7 @@ class Subscriptions:
         """
         lists = {channel: getattr(said, channel) or () for channel in self._channels}
         self._confirmed = frozenset((name, symbol) for name, symbols in lists.items() for symbol in symbols)
-        asked, self._asked = self._asked or frozenset(), None
+        asked, self._asked, self._in_order = self._asked or frozenset(), None, None
         if self._adding:
             self._turned_away |= {symbol for _, symbol in asked - self._confirmed}
         elif asked & self._confirmed:
@@ -101,7 +108,7 @@ class Subscriptions:
 
     def refuse(self, failure: Failure) -> None:
         """Do with less where the server grants less; StreamError for any other failure."""
-        asked, self._asked = self._asked, None
+        asked, self._asked, self._in_order = self._asked, None, None
         if asked is None or not self._adding or failure.code not in {_SYMBOL_LIMIT, *_NOT_THESE}:
             raise refusal(failure)
         if failure.code in _NOT_THESE:
@@ -150,8 +157,9 @@ class MarketTalk:
     def hear(self, frame: bytes) -> None:
         """Take a frame's messages: data for the sink, the server's answers for the subscriptions."""
         messages, unreadable = read_market(frame)
-        self.unreadable += unreadable
-        if messages and isinstance(messages[0], Subscription | Failure | Success):
+        if unreadable:
+            self.unreadable += unreadable
+        if len(messages) == 1 and type(messages[0]) in _CONTROL:
             self._answered(messages)
         else:
             self._sink(messages)
