@@ -2,11 +2,13 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -19,6 +21,7 @@ class Asked:
     params: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    port: int
 
     def json(self):
         return json.loads(self.body)
@@ -26,7 +29,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent back; `reset` hangs up first, `cut` promises more than it sends, `drip_s` is slow."""
+    """What is sent back; `reset` hangs up first, `cut` promises more than it sends, `drip_s` is slow.
+
+    `wait` is met before anything is sent; `raw_body` is sent as it is, without a length.
+    """
 
     status: int = 200
     body: object = None
@@ -35,6 +41,8 @@ class Answer:
     reset: bool = False
     cut: bool = False
     drip_s: float = 0.0
+    wait: threading.Barrier | None = None
+    raw_body: bytes | None = None
 
     def raw(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
@@ -51,11 +59,26 @@ class Venue:
         return sum(one.method == method for one in self.asked)
 
 
+class Quiet(ThreadingHTTPServer):
+    """Says nothing of connections that break, as they are meant to."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass
+
+
 @contextmanager
 def serving(
-    answer: Callable[[Asked], Answer], *, date: str = "Mon, 14 Sep 2026 15:30:00 GMT"
+    answer: Callable[[Asked], Answer],
+    *,
+    date: str = "Mon, 14 Sep 2026 15:30:00 GMT",
+    certificate: Path | None = None,
 ) -> Iterator[Venue]:
-    """Serve on a free port of loopback until the block ends; answers are dated `date`."""
+    """Serve on a free port of loopback until the block ends; answers are dated `date`.
+
+    With a `certificate` (of localhost, its key beside it) the line is encrypted.
+    """
     asked: list[Asked] = []
     over = threading.Event()
     lock = threading.Lock()
@@ -77,6 +100,7 @@ def serving(
                 params=dict(parse_qsl(parts.query)),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=self.rfile.read(int(self.headers.get("content-length") or 0)),
+                port=self.client_address[1],
             )
             with lock:
                 asked.append(one)
@@ -85,12 +109,17 @@ def serving(
 
         do_GET = do_POST = do_DELETE = do_PATCH = _serve  # noqa: N815 - http.server's names
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Quiet(("127.0.0.1", 0), Handler)
+    scheme = "http://127.0.0.1"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        scheme = "https://localhost"
     worker = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     worker.start()
     try:
-        yield Venue(url=f"http://127.0.0.1:{server.server_address[1]}", asked=asked)
+        yield Venue(url=f"{scheme}:{server.server_address[1]}", asked=asked)
     finally:
         over.set()
         server.shutdown()
@@ -103,12 +132,15 @@ def _write(handler: BaseHTTPRequestHandler, found: Answer, over: threading.Event
     if found.reset:
         handler.connection.shutdown(socket.SHUT_RDWR)
         return
-    body = b"" if found.status == 204 else found.raw()
+    if found.wait is not None:
+        found.wait.wait()
+    body = b"" if found.status == 204 else found.raw_body or found.raw()
     try:
         handler.send_response(found.status)
         for name, value in found.headers.items():
             handler.send_header(name, value)
-        handler.send_header("content-length", str(len(body) + 100 * found.cut))
+        if found.raw_body is None:
+            handler.send_header("content-length", str(len(body) + 100 * found.cut))
         handler.end_headers()
         if not found.drip_s:
             handler.wfile.write(body)

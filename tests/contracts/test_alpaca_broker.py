@@ -166,7 +166,7 @@ def test_an_order_that_could_not_be_sent_is_deferred(clock):
     broker._verified = True
     outcome = broker.submit(approved())
     assert isinstance(outcome, Deferred)
-    assert outcome.why.startswith("not sent: POST /v2/orders: ConnectError")
+    assert outcome.why.startswith("not sent: POST /v2/orders: ConnectionRefusedError")
     assert outcome.not_before == NOW + timedelta(seconds=2)
 
 

@@ -4,27 +4,24 @@ Reads are asked again after timeouts, 5xx and 429, a few times and with jitter. 
 once: whether it arrived is for the caller to find out. Redirects are not followed.
 """
 
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
-import httpcore2
 import msgspec
 
-from ops_pipeline.adapters.alpaca.deadline import Deadlines
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent
-from ops_pipeline.adapters.alpaca.unpack import BodyError, unpacked
+from ops_pipeline.adapters.alpaca.line import FAILURES, Lines, Waits
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.ports import Clock
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_CONNECTIONS: Final = 4
 _KEPT_S: Final = 30.0
+_PORTS: Final = {"http": 80, "https": 443}
 _OUTSIDE: Final = "-._~"
 _ASKED_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _TOO_MANY: Final = 429
@@ -119,30 +116,34 @@ class AlpacaClient:
         `elapsed` is a clock of seconds that only goes forward, `sleep` waits for seconds.
         """
         self.patience = patience or Patience()
-        self._origin = _checked(base_url)
+        parts = _checked(base_url)
+        self._base = parts.path.rstrip("/")
+        self._host = parts.netloc
         self._clock = clock
         self._elapsed = elapsed
         self._sleep = sleep
         self._jitter = jitter
         self._heard = _Heard()
-        self._deadlines = Deadlines(elapsed)
-        self._headers = [
-            ("accept", "application/json"),
-            ("accept-encoding", "gzip"),
-            ("user-agent", "ops-pipeline"),
-            ("apca-api-key-id", keys.key_id),
-            ("apca-api-secret-key", keys.secret),
-        ]
-        secure = base_url.startswith("https:")
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=ssl.create_default_context() if secure else None,
-            max_connections=_CONNECTIONS,
-            keepalive_expiry=_KEPT_S,
-            network_backend=self._deadlines,
+        self._lines = Lines(
+            parts.hostname or "",
+            parts.port or _PORTS[parts.scheme],
+            secure=parts.scheme == "https",
+            waits=Waits(
+                connect_s=self.patience.connect_s,
+                read_s=self.patience.read_s,
+                total_s=self.patience.total_s,
+                kept_s=_KEPT_S,
+            ),
+            elapsed=elapsed,
+        )
+        self._headers = (
+            f" HTTP/1.1\r\nhost: {parts.netloc}\r\naccept: application/json\r\naccept-encoding: gzip\r\n"
+            f"user-agent: ops-pipeline\r\napca-api-key-id: {keys.key_id}\r\n"
+            f"apca-api-secret-key: {keys.secret}\r\n"
         )
 
     def __repr__(self) -> str:
-        return f"AlpacaClient({self._origin})"
+        return f"AlpacaClient({self._host}{self._base})"
 
     @property
     def rate(self) -> RateLimit:
@@ -156,7 +157,7 @@ class AlpacaClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        self._lines.close()
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Reply:
         """Read; give the last answer, of any status. NoAnswer where no whole one came."""
@@ -205,40 +206,23 @@ class AlpacaClient:
         return backoff + (self.retry_at(reply) - self._clock.now()).total_seconds()
 
     def _once(self, method: str, target: str, content: bytes | None) -> Reply:
-        patience = self.patience
-        headers = self._headers if content is None else [*self._headers, ("content-type", "application/json")]
-        timeouts = {"connect": patience.connect_s, "pool": patience.connect_s}
-        timeouts |= {"read": patience.read_s, "write": patience.read_s}
+        what = f"{method} {target.partition('?')[0]}"
+        if not target.isascii() or not target.isprintable() or " " in target:
+            raise NotSent(f"{what}: expected a path that can be written, was another")
+        length = "" if method == "GET" else f"content-length: {len(content or b'')}\r\n"
+        kind = "" if content is None else "content-type: application/json\r\n"
+        head = f"{method} {self._base}{target}{self._headers}{kind}{length}\r\n".encode("ascii")
         self._heard.requests += 1
-        self._deadlines.begin(patience.total_s)
+        attempt = self._lines.begin()
         try:
-            with self._pool.stream(
-                method,
-                self._origin + target,
-                headers=headers,
-                content=content,
-                extensions={"timeout": timeouts},
-            ) as answer:
-                found = {
-                    name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers
-                }
-                body = unpacked(
-                    answer.iter_stream(), encoding=found.get("content-encoding"), most=patience.most_bytes
-                )
-        except (
-            httpcore2.TimeoutException,
-            httpcore2.NetworkError,
-            httpcore2.ProtocolError,
-            BodyError,
-        ) as error:
-            what = f"{method} {target.partition('?')[0]}: {type(error).__name__}"
-            # A request that the library refuses to write is shown in its words, headers included.
-            shown = "" if isinstance(error, httpcore2.LocalProtocolError) else str(error)
-            what += f" {shown}" if shown else ""
-            kind = NoAnswer if self._deadlines.written else NotSent
-            raise kind(what) from error
-        self._note_rate(found)
-        return Reply(status=answer.status, headers=found, body=body)
+            answer = self._lines.exchange(
+                attempt, method, head + (content or b""), most_bytes=self.patience.most_bytes
+            )
+        except FAILURES as error:
+            shown = f"{what}: {type(error).__name__}" + (f" {error}" if str(error) else "")
+            raise (NoAnswer if attempt.written else NotSent)(shown) from error
+        self._note_rate(answer.headers)
+        return Reply(status=answer.status, headers=answer.headers, body=answer.body)
 
     def _note_rate(self, headers: Mapping[str, str]) -> None:
         if "x-ratelimit-limit" in headers or "x-ratelimit-remaining" in headers:
@@ -254,13 +238,13 @@ def path_part(text: str) -> str:
     return quote(text, safe=_OUTSIDE)
 
 
-def _checked(base_url: str) -> str:
+def _checked(base_url: str) -> SplitResult:
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     plain = parts.scheme == "http" and host in _LOOPBACK
     if not host or parts.username or parts.query or not (plain or parts.scheme == "https"):
         raise ConfigurationError(f"broker address: expected https without credentials, was {host or 'none'}")
-    return base_url.rstrip("/")
+    return parts
 
 
 def _int(text: str | None) -> int | None:
