@@ -74,6 +74,9 @@ def _look_around(market):
         market.get(f"/v1beta1/options/snapshots/{ticker}", limit=1000)
     for path in ("snapshots", "quotes/latest", "trades/latest"):
         market.get(f"/v1beta1/options/{path}", symbols=occ)
+    for path in ("exchanges", "conditions/trade", "conditions/quote"):
+        market.get(f"/v2/stocks/meta/{path}")
+        market.get(f"/v1beta1/options/meta/{path}")
     market.get("/v1beta1/options/bars", symbols=occ, timeframe="5Min")
     market.get("/v1beta1/options/bars", symbols=occ, timeframe="1Day", start="2026-07-13")
     market.get("/v1beta1/news", limit=50)

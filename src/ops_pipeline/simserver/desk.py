@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import islice
 
 from ops_pipeline.adapters.simulator.book import Book
@@ -67,7 +66,6 @@ class Desk:
         self.shown: dict[str, BrokerOrder] = {}
         self.tickets: dict[str, Ticket] = {}
         self.by_id: dict[str, str] = {}
-        self.equity_at_close: dict[datetime, Usd4] = {}
         self._calendar = calendar
         self._clock = clock
         self._live: dict[str, None] = {}

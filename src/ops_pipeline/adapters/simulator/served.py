@@ -87,7 +87,9 @@ class ServedBroker(SimulatedBroker):
         return qty
 
     def _settle(self, now: datetime) -> None:
-        for symbol in sorted(self.not_exercised & self._book.holdings.keys()):
+        # An instruction ends with the position it was given for.
+        self.not_exercised &= self._book.holdings.keys()
+        for symbol in sorted(self.not_exercised):
             self._let_expire(symbol, now)
         super()._settle(now)
 
