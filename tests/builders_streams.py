@@ -52,7 +52,12 @@ class Served:
     """A venue that answers on a port of this machine."""
 
     def __init__(
-        self, *, faults: StreamFaults = NO_FAULTS, accounts: Sequence[AccountTerms] = (), speed: float = 60.0
+        self,
+        *,
+        faults: StreamFaults = NO_FAULTS,
+        accounts: Sequence[AccountTerms] = (),
+        speed: float = 60.0,
+        protocol: type[StreamSocket] = StreamSocket,
     ) -> None:
         terms = VenueTerms(speed=speed, **({"accounts": tuple(accounts)} if accounts else {}))
         self.venue = Venue(terms, calendar=exchange_calendar(), wall=WallClock())
@@ -60,7 +65,7 @@ class Served:
         config = uvicorn.Config(
             create_app(self.venue, streams=self.streams.routes()),
             port=0,
-            ws=StreamSocket,
+            ws=protocol,
             log_level="error",
             lifespan="off",
             ws_ping_interval=None,

@@ -13,8 +13,10 @@ from ops_pipeline.adapters.alpaca.stream_market import (
     MarketStream,
 )
 from ops_pipeline.adapters.alpaca.stream_news import NewsStream
+from ops_pipeline.adapters.alpaca.stream_quoted import StreamedMarket
 from ops_pipeline.app.clock import sleep
-from ops_pipeline.domain.market import Feed
+from ops_pipeline.domain.instruments import Right
+from ops_pipeline.domain.market import Feed, Interval
 from ops_pipeline.domain.records import Failed
 from ops_pipeline.simserver.stream_faults import StreamFaults
 from ops_pipeline.simserver.terms import AccountTerms
@@ -265,3 +267,72 @@ def test_news_comes_by_the_stream_and_rest_fills_what_may_be_missing(clock):
             # Both reach back to the last call that was sure to have everything: the first of them failed.
             assert rest.asked[2:] == [lost_from, lost_from]
             assert not stream.troubles()
+
+
+class CountedWorld:
+    """The served market itself as REST's side; counts what it was asked."""
+
+    def __init__(self, server):
+        self.server = server
+        self.asked = []
+
+    def quotes(self, occs, *, now):
+        self.asked.append(tuple(occs))
+        with self.server.venue.at_work() as at:
+            return self.server.venue.world.quotes(occs, now=at)
+
+    def __getattr__(self, name):
+        return getattr(self.server.venue.world, name)
+
+
+def test_a_streamed_market_asks_rest_only_for_what_the_stream_has_not_heard(server, clock):
+    first, second = near(server, 4)[:2], near(server, 4)[2:]
+    with running(stream_of(server, clock, PLUS_OPTIONS, "/v1beta1/opra")) as stream:
+        rest = CountedWorld(server)
+        market = StreamedMarket(rest, stream)
+        assert market.quotes(first, now=clock.now()).keys() == set(first)
+        assert rest.asked == [tuple(first)]
+        wait_for(lambda: len(stream.quotes(first, within_s=15)) == 2, "both by the stream")
+        assert market.quotes(first, now=clock.now()).keys() == set(first)
+        assert len(rest.asked) == 1
+        assert market.quotes([*first, *second], now=clock.now()).keys() == {*first, *second}
+        assert rest.asked[1:] == [tuple(second)]
+        server.in_loop(server.streams.cut)
+        wait_for(lambda: stream.heard_at is None, "the cut to be noticed")
+        assert market.quotes(first, now=clock.now()).keys() == set(first)
+        assert rest.asked[2:] == [tuple(first)]
+
+
+def test_what_nobody_asks_for_is_watched_no_more(server, clock):
+    old, young = near(server, 2)
+    with running(stream_of(server, clock, PLUS_OPTIONS, "/v1beta1/opra")) as stream:
+        market = StreamedMarket(CountedWorld(server), stream)
+        market.quotes([old], now=clock.now())
+        wait_for(lambda: stream._subscriptions._confirmed == {("quotes", old)}, "the first subscription")
+        market.quotes([young], now=clock.now() + timedelta(minutes=15))
+        wait_for(lambda: len(stream._subscriptions._confirmed) == 2, "the second one beside it")
+        market.quotes([young], now=clock.now() + timedelta(minutes=16))
+        wait_for(lambda: stream._subscriptions._confirmed == {("quotes", young)}, "the end of the first")
+
+
+def test_the_rest_of_a_streamed_market_is_as_it_was(server, clock):
+    world = server.venue.world
+    ticker = world.tickers[0]
+    with server.venue.at_work() as now:
+        market = StreamedMarket(world, stream_of(server, clock, PLUS_OPTIONS, "/v1beta1/opra"))
+        day = now.date()
+        later = day + timedelta(days=60)
+        hour = now - timedelta(hours=1)
+        minutes = {"interval": Interval.MINUTE, "after": hour, "now": now}
+        assert market.spot(ticker, now=now) == world.spot(ticker, now=now)
+        assert market.bars(ticker, **minutes) == world.bars(ticker, **minutes) != []
+        span = {"now": now, "first": day, "last": later, "right": Right.PUT}
+        assert market.chain(ticker, **span).contracts == world.chain(ticker, **span).contracts
+        history = market.iv_history(ticker, before=day, limit=5)
+        assert history == world.iv_history(ticker, before=day, limit=5)
+        assert market.splits(ticker, first=day, last=later) == world.splits(ticker, first=day, last=later)
+        assert market.volatility_index(before=day) == world.volatility_index(before=day)
+        assert market.earnings(ticker, now=now) == world.earnings(ticker, now=now)
+        assert market.rate(day) == world.rate(day)
+        assert market.dividend_yield(ticker) == world.dividend_yield(ticker)
+        assert market.next_instant(now) is None

@@ -1,16 +1,20 @@
 """The venue's websockets speak as Alpaca documents it: greetings, answers, errors, spellings."""
 
 import json
+import socket
 from contextlib import ExitStack
 from datetime import datetime
 
 import msgpack
 import pytest
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.uri import parse_uri
 
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.simserver.stream_faults import StreamFaults
+from ops_pipeline.simserver.stream_socket import StreamSocket
 from ops_pipeline.simserver.terms import AccountTerms
 from tests.builders_streams import PATIENCE_S, served, wait_for
 
@@ -351,6 +355,24 @@ def test_a_market_that_breaks_does_not_look_like_a_quiet_one():
 
         server.streams._data["/v2/iex"].push = broken
         assert client.is_closed()
+
+
+def test_a_client_that_answers_no_ping_loses_its_place():
+    class Brisk(StreamSocket):
+        heartbeat_s = 0.1
+
+    with served(protocol=Brisk) as server:
+        host, port = server.host.split(":")
+        with data(server, "/v2/iex") as lively, socket.create_connection((host, int(port))) as wire:
+            protocol = ClientProtocol(parse_uri(server.url("/v1beta1/news")))
+            protocol.send_request(protocol.connect())
+            wire.sendall(b"".join(protocol.data_to_send()))
+            protocol.receive_data(wire.recv(4096))
+            protocol.send_text(json.dumps(AUTH).encode())
+            wire.sendall(b"".join(protocol.data_to_send()))
+            wait_for(lambda: len(server.streams.lines) == 2, "both clients")
+            wait_for(lambda: len(server.streams.lines) == 1, "the dead one to be let go")
+            assert lively.ask({"action": "subscribe"})[0]["T"] == "subscription"
 
 
 def test_chances_outside_0_to_1_are_refused():
