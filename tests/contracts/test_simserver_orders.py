@@ -1,7 +1,18 @@
 """Orders at the served market: lists, pages, replacements, and what is told of them. Shell."""
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.simulator.book import Book
+from ops_pipeline.adapters.simulator.matching import MatchRules
+from ops_pipeline.adapters.simulator.served import ServedBroker
+from ops_pipeline.adapters.simulator.world import World
+from ops_pipeline.adapters.simulator.world_rules import WorldRules
+from ops_pipeline.domain.orders import Accepted, BrokerStatus, Leg, OrderIntent, Purpose, Side
+from ops_pipeline.domain.units import AccountId, ClientOrderId, PositionId
+from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.simserver.tickets import OrderEvent
 from tests.builders_simserver import served, usd
 
@@ -202,3 +213,117 @@ def test_equal_calls_at_equal_market_times_get_equal_answers():
             lives.append(told)
     assert lives[0] == lives[1]
     assert '"partially_filled"' in "".join(lives[0]) or '"filled"' in "".join(lives[0])
+
+
+def test_stops_and_lasting_orders_are_refused_before_the_broker_took_them(market):
+    occ = market.calls()[0].occ
+    for change in ({"type": "stop", "stop_price": "5.00", "limit_price": None}, {"time_in_force": "gtc"}):
+        order = {"symbol": occ, "qty": "1", "side": "buy", "limit_price": "0.05", **change}
+        assert market.order(**order).json()["code"] == 42210000
+
+
+@pytest.fixture
+def autumn():
+    """A market of a day on which the broker takes stops and orders that outlive their day."""
+    with served(first_session=date(2026, 9, 8)) as running:
+        yield running
+
+
+def test_a_stop_sleeps_until_the_bid_is_down_to_it(autumn):
+    quote = autumn.calls()[0]
+    autumn.order(symbol=quote.occ, qty="1", side="buy", limit_price=usd(quote.ask))
+    autumn.pass_market(seconds=15)
+    with autumn.venue.at_work() as now:
+        steps = [now + timedelta(seconds=15 * number) for number in range(1, 1200)]
+        bids = {at: autumn.venue.world.quotes([quote.occ], now=at)[quote.occ].bid for at in steps}
+    stop = (quote.bid + min(bid for bid in bids.values() if bid)) // 2 // 500 * 500
+    wakes = next(at for at, bid in bids.items() if bid and bid <= stop)
+    order = autumn.order(symbol=quote.occ, qty="1", side="sell", type="stop", stop_price=usd(stop)).json()
+    assert (order["status"], order["type"], order["limit_price"]) == ("new", "stop", None)
+    assert float(order["stop_price"]) == stop / 10_000
+    autumn.pass_to(wakes - timedelta(seconds=1))
+    assert autumn.get(f"/v2/orders/{order['id']}")["status"] == "new"
+    autumn.pass_to(wakes)
+    sold = autumn.get(f"/v2/orders/{order['id']}")
+    assert (sold["status"], float(sold["filled_avg_price"])) == ("filled", bids[wakes] / 10_000)
+
+
+def test_a_stop_above_the_bid_sells_at_once_and_a_stop_limit_waits_for_its_limit(autumn):
+    quote = autumn.calls()[0]
+    autumn.order(symbol=quote.occ, qty="2", side="buy", type="market")
+    autumn.pass_market(minutes=1)
+    high = {
+        "symbol": quote.occ,
+        "qty": "1",
+        "side": "sell",
+        "stop_price": usd(quote.ask // 1000 * 1000 + 10_000),
+    }
+    waits = autumn.order(**high, type="stop_limit", limit_price="90").json()
+    assert (waits["status"], waits["limit_price"]) == ("new", "90")
+    assert autumn.order(**high, type="stop").json()["status"] == "filled"
+    for wrong in ({"type": "stop", "limit_price": "1.00"}, {"type": "stop_limit", "limit_price": None}):
+        assert autumn.order(**{**high, **wrong}).status_code in (403, 422)
+
+
+def test_a_lasting_order_rests_through_the_night(autumn):
+    occ = autumn.calls()[0].occ
+    order = {"symbol": occ, "qty": "1", "side": "buy", "limit_price": "0.05"}
+    kept = autumn.order(**order, time_in_force="gtc").json()
+    ended = autumn.order(**order, time_in_force="day").json()
+    # 90 days, as the broker's changelog of 2026-08-28 says.
+    assert (kept["time_in_force"], kept["expires_at"]) == ("gtc", "2026-12-07T14:00:00Z")
+    assert autumn.http.patch(f"/v2/orders/{kept['id']}", json={"limit_price": "0.051"}).status_code == 422
+    autumn.pass_market(days=1)
+    assert [autumn.get(f"/v2/orders/{one['id']}")["status"] for one in (kept, ended)] == ["new", "expired"]
+
+
+def test_a_lasting_order_trades_in_sessions_only_and_ends_with_its_time():
+    calendar = exchange_calendar()
+    clock = SimulatedClock(datetime(2026, 9, 11, 19, 59, 50, tzinfo=UTC))
+    world = World(WorldRules(seed=7, first_session=date(2026, 9, 8)), calendar)
+    broker = ServedBroker(
+        Book(number="A", cash=10**11, options_level=3, last_equity=10**11),
+        market=world,
+        calendar=calendar,
+        clock=clock,
+        fees=lambda *_: 0,
+        # A limit half way into the spread trades at every other look.
+        rules=MatchRules(seed=1, passive_chance=1.0),
+    )
+    chain = world.chain("CLRN", now=clock.now(), first=date(2027, 1, 1), last=date(2027, 2, 1))
+    quote = next(
+        q for q in chain.quotes.values() if q.bid and q.ask and q.ask - q.bid >= 2_000 and q.bid > 30_000
+    )
+    until = clock.now() + timedelta(days=90)
+    for number, limit in enumerate([(quote.bid + quote.ask) // 2 // 500 * 500] * 8 + [500]):
+        leg = Leg(occ=quote.occ, side=Side.BUY_TO_OPEN)
+        taken = broker.take(
+            OrderIntent(
+                client_order_id=ClientOrderId(f"o{number}"), account=AccountId("A"), purpose=Purpose.ENTRY,
+                key="", generation=0, legs=(leg,), qty=1, limit=limit, multiplier=100,
+                position_id=PositionId(""), reason="",
+            ),
+            until=until,
+        )  # fmt: skip
+        assert isinstance(taken, Accepted)
+
+    def statuses():
+        broker.advance()
+        return [order.status for order in broker.book.orders.values()]
+
+    before = statuses()
+    assert before.count(BrokerStatus.NEW) > 1
+    for hour in range(1, 60):
+        clock.move_to(datetime(2026, 9, 11, 20, 0, 1, tzinfo=UTC) + timedelta(hours=hour))
+        assert statuses() == before
+    monday = datetime(2026, 9, 14, 13, 30, tzinfo=UTC)
+    left = []
+    for minute in range(80):
+        clock.move_to(monday + timedelta(minutes=minute))
+        left.append(statuses().count(BrokerStatus.NEW))
+    assert left[-1] < before.count(BrokerStatus.NEW)
+    for day in range(1, 89):
+        clock.move_to(datetime(2026, 9, 14, 15, 0, tzinfo=UTC) + timedelta(days=day))
+        last = statuses()[-1]
+        assert last is (BrokerStatus.NEW if clock.now() < until else BrokerStatus.CANCELED)
+    assert last is BrokerStatus.CANCELED

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 
 from ops_pipeline.adapters.simulator.book import Book
@@ -44,10 +45,12 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelled:
-    """How the client spelled an order: what its broker does not need to know."""
+    """How the client spelled an order. `until`: how long it outlives its session; None: not at all."""
 
     type: OrderType
     limit: Usd4 | None
+    stop: Usd4 | None = None
+    until: datetime | None = None
     leg_order: tuple[int, ...] = (0,)
     replaces: str | None = None
 
@@ -89,7 +92,7 @@ class Desk:
 
     def submit(self, intent: OrderIntent, spelled: Spelled) -> tuple[SubmitOutcome, list[OrderChange]]:
         """Hand an order to the broker; give what it said and everything that changed."""
-        outcome = self.broker.take(intent)
+        outcome = self.broker.take(intent, stop=spelled.stop, until=spelled.until)
         if isinstance(outcome, Accepted):
             self._open_ticket(outcome.order, spelled)
         return outcome, self.changes()
@@ -210,9 +213,11 @@ class Desk:
             client_order_id=order.client_order_id,
             type=spelled.type,
             limit=spelled.limit,
+            stop=spelled.stop,
+            time_in_force="day" if spelled.until is None else "gtc",
             created_at=now,
             updated_at=now,
-            expires_at=session.close_at if session is not None else now,
+            expires_at=spelled.until or (session.close_at if session is not None else now),
             leg_order=spelled.leg_order,
             replaces=spelled.replaces,
         )

@@ -2,7 +2,10 @@
 
 from ops_pipeline.simserver.calls import Call, Reply, bad_data_request
 
-_OPTION_CONDITIONS = {"trade": {"I": "AUTO: Automatic execution"}, "quote": {"A": "Eligible for automatic execution"}}
+_OPTION_CONDITIONS = {
+    "trade": {"I": "AUTO: Automatic execution"},
+    "quote": {"A": "Eligible for automatic execution"},
+}
 _STOCK_CONDITIONS = {"trade": {"@": "Regular Sale"}, "quote": {"R": "Regular, two sided open"}}
 
 

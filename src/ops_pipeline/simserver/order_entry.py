@@ -6,9 +6,12 @@ from decimal import Decimal
 from math import gcd
 from typing import Any
 
+from ops_pipeline.adapters.calendar.sessions import NEW_YORK
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.orders import Leg, OrderIntent, Purpose, Side
 from ops_pipeline.domain.units import (
+    ONE_CENT,
+    ONE_DOLLAR,
     WHOLE_BP,
     AccountId,
     ClientOrderId,
@@ -16,18 +19,17 @@ from ops_pipeline.domain.units import (
     PositionId,
     Usd4,
     ceil_to_tick,
-    to_usd4,
 )
 from ops_pipeline.simserver.calls import FORBIDDEN, INVALID_REQUEST, ApiError, Call, unprocessable
 from ops_pipeline.simserver.desk import Spelled
 from ops_pipeline.simserver.listing import listed
+from ops_pipeline.simserver.order_prices import Pricing, read_pricing
 from ops_pipeline.simserver.query import decimal_of
-from ops_pipeline.simserver.tickets import OrderType, wire_id
+from ops_pipeline.simserver.tickets import wire_id
 
 LONGEST_ID = 128
-# A market order buys at whatever is asked, up to a quarter above what was asked when it came.
+# A market order buys at whatever is asked, up to a quarter above what was asked when it came (or its stop).
 MARKET_COLLAR_BP = 12_500
-_CENT: Usd4 = 100
 _UNCOVERED = "account not eligible to trade uncovered option contracts"
 _INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
 
@@ -45,15 +47,14 @@ def read_entry(call: Call, *, replaces: str | None = None) -> Entry:
     body = _object(call.body)
     _refuse_what_options_lack(body)
     qty = _whole(body.get("qty"), "qty")
-    order_type = _type_of(body)
+    contract = None
     if body.get("order_class") == "mleg":
         legs, order = _read_legs(call, body.get("legs"))
-        tick = _CENT
     else:
         contract = _listed(call, _text(body, "symbol"))
-        legs, order, tick = (_leg(call, contract, body, qty),), (0,), 0
-        tick = contract.tick(_price(body) or 0) if order_type is OrderType.LIMIT else _CENT
-    limit = _limit_of(body, order_type, tick, signed=len(legs) > 1)
+        legs, order = (_leg(call, contract, body, qty),), (0,)
+    day = call.now.astimezone(NEW_YORK).date()
+    pricing = read_pricing(body, contract, now=call.now, day=day)
     intent = OrderIntent(
         client_order_id=_client_order_id(call, body),
         account=AccountId(call.desk.terms.number),
@@ -62,12 +63,20 @@ def read_entry(call: Call, *, replaces: str | None = None) -> Entry:
         generation=0,
         legs=legs,
         qty=qty,
-        limit=_market_limit(call, legs) if limit is None else limit,
+        limit=_marketable(call, legs, pricing) if pricing.limit is None else pricing.limit,
         multiplier=100,
         position_id=PositionId(legs[0].occ),
         reason="",
     )
-    return Entry(intent, Spelled(type=order_type, limit=limit, leg_order=order, replaces=replaces))
+    spelled = Spelled(
+        type=pricing.type,
+        limit=pricing.limit,
+        stop=pricing.stop,
+        until=pricing.until,
+        leg_order=order,
+        replaces=replaces,
+    )
+    return Entry(intent, spelled)
 
 
 def _object(body: Any) -> Mapping[str, Any]:
@@ -84,20 +93,9 @@ def _refuse_what_options_lack(body: Mapping[str, Any]) -> None:
         raise unprocessable("notional is not supported for options trading")
     if body.get("extended_hours"):
         raise unprocessable("extended_hours is not supported for options trading")
-    for field in ("take_profit", "stop_loss", "trail_price", "trail_percent", "stop_price"):
+    for field in ("take_profit", "stop_loss", "trail_price", "trail_percent"):
         if body.get(field) is not None:
             raise unprocessable(f"{field} is not supported for options trading")
-    if body.get("time_in_force") != "day":
-        raise unprocessable(
-            f"invalid time_in_force for options trading: {body.get('time_in_force')!r}, day only"
-        )
-
-
-def _type_of(body: Mapping[str, Any]) -> OrderType:
-    found = body.get("type")
-    if found not in (OrderType.MARKET.value, OrderType.LIMIT.value):
-        raise unprocessable(f"invalid order type for options trading: {found!r}, market or limit only")
-    return OrderType(found)
 
 
 def _text(body: Mapping[str, Any], field: str) -> str:
@@ -211,38 +209,12 @@ def _read_legs(call: Call, rows: Any) -> tuple[tuple[Leg, ...], tuple[int, ...]]
     return ordered, tuple(ordered.index(leg) for leg in legs)
 
 
-def _price(body: Mapping[str, Any]) -> Usd4 | None:
-    read = decimal_of(body.get("limit_price"))
-    try:
-        return None if read is None else to_usd4(read)
-    except ValueError:
-        raise unprocessable(f"invalid limit_price {body.get('limit_price')}: at most 2 decimals") from None
-
-
-def _limit_of(body: Mapping[str, Any], kind: OrderType, tick: Usd4, *, signed: bool) -> Usd4 | None:
-    price = _price(body)
-    if kind is OrderType.MARKET:
-        if price is not None:
-            raise unprocessable("market orders require no limit_price")
-        return None
-    if price is None:
-        raise unprocessable("limit orders require limit_price")
-    if price <= 0 and not signed:
-        raise unprocessable("limit_price must be > 0")
-    if price % _CENT:
-        raise unprocessable(
-            f"invalid limit_price {body.get('limit_price')}. "
-            "sub-penny increment does not fulfill minimum pricing criteria"
-        )
-    if price % tick:
-        raise unprocessable(
-            f"invalid limit_price {body.get('limit_price')}: expected a multiple of {tick / 10_000}"
-        )
-    return price
-
-
-def _market_limit(call: Call, legs: Sequence[Leg]) -> Usd4:
-    """Give a limit that is marketable now; 422 where nothing is quoted on the other side."""
+def _marketable(call: Call, legs: Sequence[Leg], pricing: Pricing) -> Usd4:
+    """Give a limit that is marketable when the order wakes; 422 where nothing is quoted on the other side."""
+    if len(legs) == 1 and legs[0].side is Side.SELL_TO_CLOSE and pricing.stop is not None:
+        return ONE_CENT
+    if pricing.stop is not None:
+        return ceil_to_tick(pricing.stop * MARKET_COLLAR_BP // WHOLE_BP, ONE_DOLLAR // 10)
     quotes = call.venue.world.quotes([leg.occ for leg in legs], now=call.now)
     debit = 0
     for leg in legs:
@@ -252,9 +224,9 @@ def _market_limit(call: Call, legs: Sequence[Leg]) -> Usd4:
             raise unprocessable(f"no available quote for {leg.occ}")
         debit += price if leg.side is Side.BUY_TO_OPEN else -price
     if len(legs) == 1 and legs[0].side is Side.SELL_TO_CLOSE:
-        return _CENT
+        return ONE_CENT
     asked = quotes[legs[-1].occ].ask or 0
-    return ceil_to_tick(debit + asked * (MARKET_COLLAR_BP - WHOLE_BP) // WHOLE_BP, 1_000)
+    return ceil_to_tick(debit + asked * (MARKET_COLLAR_BP - WHOLE_BP) // WHOLE_BP, ONE_DOLLAR // 10)
 
 
 def _purpose(legs: Sequence[Leg]) -> Purpose:

@@ -22,6 +22,7 @@ from ops_pipeline.simserver.query import choice_of, count_of, flag_of, instant_o
 from ops_pipeline.simserver.tickets import Ticket
 
 DEFAULT_LIMIT, MOST_ORDERS = 50, 500
+_AMENDABLE = ("qty", "limit_price", "stop_price", "time_in_force", "client_order_id")
 _MULTI_STATUS = 207
 _NO_BUYING_POWER = "insufficient options buying power"
 
@@ -131,20 +132,16 @@ def amend(call: Call) -> Reply:
 def _amended(call: Call, left: BrokerOrder, ticket: Ticket) -> dict[str, Any]:
     changes = call.body if isinstance(call.body, dict) else {}
     named = {key: value for key, value in changes.items() if value is not None}
-    limit = {} if ticket.limit is None else {"limit_price": text(ticket.limit)}
+    prices = {"limit_price": ticket.limit, "stop_price": ticket.stop}
     return {
         "symbol": left.legs[0].occ,
         "side": side_word(left.legs[0].side),
         "position_intent": left.legs[0].side.value,
         "qty": str(left.qty - left.cum),
         "type": ticket.type.value,
-        "time_in_force": "day",
-        **limit,
-        **{
-            key: named[key]
-            for key in ("qty", "limit_price", "time_in_force", "client_order_id")
-            if key in named
-        },
+        "time_in_force": ticket.time_in_force,
+        **{name: text(price) for name, price in prices.items() if price is not None},
+        **{key: named[key] for key in _AMENDABLE if key in named},
     }
 
 

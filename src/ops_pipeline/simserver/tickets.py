@@ -16,6 +16,8 @@ class OrderType(StrEnum):
 
     MARKET = "market"
     LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
 
 
 class OrderEvent(StrEnum):
@@ -45,7 +47,7 @@ def is_wire_id(text: str) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class Ticket:
-    """One order as the wire tells of it. Times are market instants; `limit` None: a market order.
+    """One order as the wire tells of it. Times are market instants; `limit` None: it has none.
 
     `leg_order`: the legs as the client named them, as positions among the broker's.
     """
@@ -55,6 +57,8 @@ class Ticket:
     client_order_id: str
     type: OrderType
     limit: Usd4 | None
+    stop: Usd4 | None
+    time_in_force: str
     created_at: datetime
     expires_at: datetime
     leg_order: tuple[int, ...] = (0,)

@@ -9,8 +9,16 @@ from ops_pipeline.adapters.simulator.book import Book, Holding
 from ops_pipeline.adapters.simulator.broker import SimulatedBroker
 from ops_pipeline.adapters.simulator.matching import MatchRules
 from ops_pipeline.domain.instruments import contract_of
-from ops_pipeline.domain.orders import BrokerStatus, OrderIntent, SubmitOutcome
-from ops_pipeline.domain.units import Occ, Usd4
+from ops_pipeline.domain.orders import (
+    Accepted,
+    BrokerOrder,
+    BrokerStatus,
+    Leg,
+    OrderIntent,
+    Side,
+    SubmitOutcome,
+)
+from ops_pipeline.domain.units import ClientOrderId, Occ, Usd4
 from ops_pipeline.ports import Calendar, Clock, MarketData
 
 
@@ -30,6 +38,8 @@ class ServedBroker(SimulatedBroker):
         """Open an account over `book`."""
         super().__init__(book, market=market, calendar=calendar, clock=clock, fees=fees, rules=rules)
         self.not_exercised: set[str] = set()
+        self._stops: dict[ClientOrderId, Usd4] = {}
+        self._lasting: dict[ClientOrderId, datetime] = {}
 
     @property
     def book(self) -> Book:
@@ -40,9 +50,26 @@ class ServedBroker(SimulatedBroker):
         """Bring the account up to the clock: matches, expiries, liquidation."""
         return self._advance()
 
-    def take(self, intent: OrderIntent) -> SubmitOutcome:
-        """Take an order as it came over a wire, or say why not."""
-        return self._take(intent, self._advance())
+    def take(
+        self, intent: OrderIntent, *, stop: Usd4 | None = None, until: datetime | None = None
+    ) -> SubmitOutcome:
+        """Take an order as it came over a wire, or say why not.
+
+        With `stop` it sleeps until its own side is quoted there: a sale at or below it, a purchase at or
+        above. With `until` it outlives its session, up to that instant.
+        """
+        now = self._advance()
+        client_order_id = intent.client_order_id
+        if client_order_id in self._book.by_client_id:
+            return self._take(intent, now)
+        if stop is not None:
+            self._stops[client_order_id] = stop
+        outcome = self._take(intent, now)
+        if not isinstance(outcome, Accepted):
+            self._stops.pop(client_order_id, None)
+        elif until is not None:
+            self._lasting[client_order_id] = until
+        return outcome
 
     def withdraw(self, broker_order_id: str) -> bool:
         """End what is left of an order; False where nothing was left of it."""
@@ -85,6 +112,42 @@ class ServedBroker(SimulatedBroker):
         if not held.qty:
             del self._book.holdings[occ]
         return qty
+
+    def _advance(self) -> datetime:
+        if self._lasting:
+            self._prolong(self._clock.now())
+        return super()._advance()
+
+    def _prolong(self, now: datetime) -> None:
+        """Carry what outlives its session into the next one, or end it where its time is up."""
+        for client_order_id, until in self._lasting.items():
+            order = self._book.orders[self._book.by_client_id[client_order_id]]
+            if order.status.is_terminal:
+                continue
+            if now >= until:
+                self._put(replace(order, status=BrokerStatus.CANCELED))
+                continue
+            session = self._calendar.session_at(order.submitted_at)
+            while session is not None and session.close_at < now:
+                session = self._calendar.following(session.date)
+                self._put(replace(order, submitted_at=session.open_at))
+
+    def _match(self, order: BrokerOrder, now: datetime) -> None:
+        session = self._calendar.session_at(now)
+        if session is None or now > session.close_at:
+            return
+        stop = self._stops.get(order.client_order_id)
+        if stop is not None:
+            if not self._is_touched(order.legs[0], stop, now):
+                return
+            del self._stops[order.client_order_id]
+        super()._match(order, now)
+
+    def _is_touched(self, leg: Leg, stop: Usd4, now: datetime) -> bool:
+        quote = self._market.quotes([leg.occ], now=now).get(leg.occ)
+        if quote is None or not quote.bid or not quote.ask or quote.bid > quote.ask:
+            return False
+        return quote.ask >= stop if leg.side is Side.BUY_TO_OPEN else quote.bid <= stop
 
     def _settle(self, now: datetime) -> None:
         # An instruction ends with the position it was given for.
