@@ -135,6 +135,16 @@ def test_each_key_opens_its_own_account_and_nothing_else():
         other.close()
 
 
+def test_a_market_that_fails_says_so_as_the_broker_does_and_where_it_runs(capfd):
+    with served() as market:
+        market.venue.world.splits = None
+        answer = market.http.get("/v1/corporate-actions")
+        assert answer.status_code == 500
+        assert answer.json() == {"code": 50010000, "message": "internal server error occurred"}
+        market.get("/v2/clock")
+    assert "'NoneType' object is not callable" in capfd.readouterr().err
+
+
 def test_an_account_may_suspend_itself_and_lower_its_level():
     with served() as market:
         occ = market.calls()[0].occ

@@ -104,4 +104,7 @@ def create_app(
         Route(endpoint.path, door.endpoint(endpoint), methods=[endpoint.method])
         for endpoint in endpoints(venue)
     ]
-    return Starlette(routes=[*streams, *routes], exception_handlers={HTTPException: door.no_such_endpoint})
+    return Starlette(
+        routes=[*streams, *routes],
+        exception_handlers={HTTPException: door.no_such_endpoint, Exception: door.broken},
+    )

@@ -27,6 +27,7 @@ Client = tuple[str, int]
 KEY_HEADER, SECRET_HEADER = "APCA-API-KEY-ID", "APCA-API-SECRET-KEY"
 _UNAUTHORISED = 40110000
 _TOO_MANY = 42910000
+_BROKEN = 50010000
 # A stale answer is the oldest of so many.
 _REMEMBERED = 4
 _BOUNDS = ("after", "until", "start", "end")
@@ -80,6 +81,11 @@ class Door:
         del request
         code = NOT_FOUND if error.status_code == 404 else error.status_code * 100_000
         return self._response(ApiError(code, "endpoint not found", status=error.status_code).reply, {})
+
+    async def broken(self, request: Request, error: Exception) -> Response:
+        """Answer what the venue itself failed at; the server says on its error output what it was."""
+        del request, error
+        return self._response(ApiError(_BROKEN, "internal server error occurred").reply, {})
 
     def _answer(
         self, endpoint: Endpoint, request: Request, raw: bytes, fault: FaultRule | None
@@ -159,6 +165,8 @@ class HungUp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a head that promises a body that never comes; nothing where the connection is gone already."""
         del scope, receive
+        # A connection that was broken off is only known to be gone in the loop's next round.
+        await asyncio.sleep(0)
         head = [(b"content-length", b"1"), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
 

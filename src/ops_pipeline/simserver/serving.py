@@ -56,8 +56,9 @@ class VenueServer(uvicorn.Server):
                 ws=StreamSocket,
                 ws_ping_interval=None,
                 lifespan="off",
-                log_level="critical",
+                log_level="error",
                 access_log=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=_GOODBYE_S,
             )
         )
