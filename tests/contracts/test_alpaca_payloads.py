@@ -12,7 +12,7 @@ from ops_pipeline.adapters.alpaca import amounts, translate, translate_market, w
 from ops_pipeline.adapters.alpaca.calendar import session_of
 from ops_pipeline.adapters.alpaca.errors import WireError
 from ops_pipeline.adapters.alpaca.news import item_of
-from ops_pipeline.adapters.alpaca.translate_market import Days
+from ops_pipeline.adapters.alpaca.option_table import Days, QuoteTable, columns_of
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.domain.accounts import BrokerPosition
 from ops_pipeline.domain.instruments import OptionContract, Right, Split
@@ -83,24 +83,23 @@ def contracts(row):
     return [translate.contract_from(one) for one in found]
 
 
+def quotes_of(rows, feed):
+    """Read rows as the adapter does; one that does not fit is an error here."""
+    columns = columns_of(rows, DAYS)
+    if columns.refused:
+        raise WireError(columns.refused[0])
+    return list(QuoteTable(columns, confirmed_at=NOW, feed=feed, open_interest={}).values())
+
+
 def snapshots(row):
-    return [
-        translate_market.quote_of(Occ(occ), one, confirmed_at=NOW, feed=Feed.INDICATIVE, days=DAYS)
-        for occ, one in read(wire_market.OptionSnapshots, row).snapshots.items()
-    ]
+    return quotes_of(read(wire_market.OptionSnapshots, row).snapshots, Feed.INDICATIVE)
 
 
 def latest_option_quotes(row):
-    return [
-        translate_market.quote_of(
-            Occ(occ),
-            wire_market.OptionSnapshot(latest_quote=one),
-            confirmed_at=NOW,
-            feed=Feed.OPRA,
-            days=DAYS,
-        )
-        for occ, one in read(wire_market.LatestQuotes, row).quotes.items()
-    ]
+    found = read(wire_market.LatestQuotes, row).quotes
+    return quotes_of(
+        {occ: wire_market.OptionSnapshot(latest_quote=one) for occ, one in found.items()}, Feed.OPRA
+    )
 
 
 def stock_snapshots(row):

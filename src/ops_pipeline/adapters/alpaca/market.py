@@ -139,7 +139,7 @@ class AlpacaMarket:
                 missing.append(occ)
         for begin in range(0, len(missing), SYMBOLS_A_REQUEST):
             part = missing[begin : begin + SYMBOLS_A_REQUEST]
-            nothing: dict[Occ, OptionQuote] = {}
+            nothing: Mapping[Occ, OptionQuote] = {}
             read = self._tried("quotes", partial(self._options.quotes, part), nothing)
             for occ, quote in read.items():
                 self._kept.put(("quote", occ), quote)

@@ -5,13 +5,14 @@ from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from ops_pipeline.adapters.alpaca import translate_market as translate
 from ops_pipeline.adapters.alpaca import wire_market as wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
-from ops_pipeline.adapters.alpaca.errors import Refused, WireError
+from ops_pipeline.adapters.alpaca.errors import Refused
 from ops_pipeline.adapters.alpaca.kept import Kept
 from ops_pipeline.adapters.alpaca.listing import TYPES, Listing, list_contracts
+from ops_pipeline.adapters.alpaca.option_table import Days, QuoteTable, columns_of
 from ops_pipeline.adapters.alpaca.reading import pages
+from ops_pipeline.adapters.alpaca.translate_market import day_of
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Chain, Feed, OptionQuote, SpotQuote
 from ops_pipeline.domain.units import Occ
@@ -59,19 +60,18 @@ class OptionQuotes:
         }
         if right is not None:
             params["type"] = TYPES[right]
-        interest = {occ: row.open_interest for occ, row in listed.items()}
-        quotes: dict[Occ, OptionQuote] = {}
+        rows: dict[str, wire.OptionSnapshot] = {}
         for page in pages(self._data, f"{_SNAPSHOTS}/{path_part(ticker)}", wire.OptionSnapshots, params):
-            quotes |= self._read(page.snapshots, interest)
+            rows |= page.snapshots
         return Chain(
             underlying=ticker,
             at=self._clock.now(),
             spot=spot.price,
             contracts={occ: row.contract for occ, row in listed.items()},
-            quotes=quotes,
+            quotes=self._table(rows, {occ: row.open_interest for occ, row in listed.items()}),
         )
 
-    def quotes(self, occs: Sequence[Occ]) -> dict[Occ, OptionQuote]:
+    def quotes(self, occs: Sequence[Occ]) -> Mapping[Occ, OptionQuote]:
         """Give the newest quotes of at most a hundred symbols; one without a quote is left out.
 
         A symbol that the venue does not take would cost all the others theirs: halves are asked for then.
@@ -81,18 +81,18 @@ class OptionQuotes:
             "feed": self._feed.value,
             "limit": _SNAPSHOT_PAGE,
         }
-        found: dict[Occ, OptionQuote] = {}
+        rows: dict[str, wire.OptionSnapshot] = {}
         try:
             for page in pages(self._data, _SNAPSHOTS, wire.OptionSnapshots, params):
-                found |= self._read(page.snapshots, dict.fromkeys(occs))
+                rows |= page.snapshots
         except Refused as error:
             if error.status not in _NOT_TAKEN or len(occs) == 1:
                 raise
             half = len(occs) // 2
-            return self._kept_apart(occs[:half]) | self._kept_apart(occs[half:])
-        return found
+            return {**self._kept_apart(occs[:half]), **self._kept_apart(occs[half:])}
+        return self._table(rows, dict.fromkeys(occs))
 
-    def _kept_apart(self, occs: Sequence[Occ]) -> dict[Occ, OptionQuote]:
+    def _kept_apart(self, occs: Sequence[Occ]) -> Mapping[Occ, OptionQuote]:
         try:
             return self.quotes(occs)
         except Refused as error:
@@ -111,30 +111,11 @@ class OptionQuotes:
         self._kept.put(key, found)
         return found
 
-    def _read(
-        self, rows: Mapping[str, wire.OptionSnapshot], wanted: Mapping[Occ, int | None]
-    ) -> dict[Occ, OptionQuote]:
-        """Read the rows that are wanted, each with its open interest; a row that does not fit is left out."""
+    def _table(self, rows: Mapping[str, wire.OptionSnapshot], wanted: Mapping[Occ, int | None]) -> QuoteTable:
+        """Read the rows that are wanted, each with its open interest; one that does not fit is left out."""
         now = self._clock.now()
-        today = translate.day_of(now)
-        days = translate.Days(today=today, before=self._calendar.previous(today).date)
-        found: dict[Occ, OptionQuote] = {}
-        for symbol, row in rows.items():
-            occ = Occ(symbol)
-            if occ not in wanted:
-                continue
-            try:
-                quote = translate.quote_of(
-                    occ,
-                    row,
-                    confirmed_at=now,
-                    feed=self._feed,
-                    days=days,
-                    open_interest=wanted[occ],
-                )
-            except WireError:
-                self.refused += 1
-                continue
-            if quote is not None:
-                found[occ] = quote
-        return found
+        today = day_of(now)
+        days = Days(today=today, before=self._calendar.previous(today).date)
+        columns = columns_of({occ: row for occ, row in rows.items() if occ in wanted}, days)
+        self.refused += len(columns.refused)
+        return QuoteTable(columns, confirmed_at=now, feed=self._feed, open_interest=wanted)

@@ -21,7 +21,7 @@ class Bar(msgspec.Struct):
     vw: float | None = None
 
 
-class Quote(msgspec.Struct):
+class Quote(msgspec.Struct, gc=False):
     """A quote of a stock or an option; a side of price 0 is none."""
 
     t: Instant
@@ -50,23 +50,28 @@ class StockSnapshot(msgspec.Struct, rename="camel"):
     prev_daily_bar: Bar | None = None
 
 
-class Greeks(msgspec.Struct):
+class Greeks(msgspec.Struct, gc=False):
     """Greeks as the venue computes them: theta a day, vega a volatility point."""
 
     delta: float | None = None
     gamma: float | None = None
     theta: float | None = None
     vega: float | None = None
-    rho: float | None = None
 
 
-class OptionSnapshot(msgspec.Struct, rename="camel"):
-    """What is known of an option now; every part may be missing."""
+class DayVolume(msgspec.Struct, gc=False):
+    """What is read of an option's bar of a day: its stamp and the contracts traded."""
+
+    t: str
+    v: float
+
+
+class OptionSnapshot(msgspec.Struct, rename="camel", gc=False):
+    """What is read of an option's snapshot; every part may be missing."""
 
     latest_quote: Quote | None = None
-    latest_trade: TradePrint | None = None
-    daily_bar: Bar | None = None
-    prev_daily_bar: Bar | None = None
+    daily_bar: DayVolume | None = None
+    prev_daily_bar: DayVolume | None = None
     greeks: Greeks | None = None
     implied_volatility: float | None = None
 
