@@ -40,6 +40,9 @@ class BrokerOptions(LooseOptions):
 
     `mode` says whose money it is. An address "" is the broker's own for the mode; another one may only
     be of this machine (`ops sim serve`). Seconds are of one request: to connect, to be answered, in all.
+
+    What the broker has no source of: `rate` (continuously compounded, a decimal), `dividend_yields` by symbol
+    (decimals; 0 for others), `regime_symbol`, whose realised volatility stands in for the volatility index.
     """
 
     kind: Literal["simulator", "alpaca"] = "simulator"
@@ -53,6 +56,10 @@ class BrokerOptions(LooseOptions):
     connect_s: float = Field(3.0, gt=0, le=10)
     read_s: float = Field(8.0, gt=0, le=30)
     total_s: float = Field(10.0, gt=0, le=30)
+    stream_silent_s: int = Field(30, ge=15, le=120)
+    rate: float = Field(0.04, ge=-0.05, le=0.25)
+    dividend_yields: dict[str, float] = Field(default_factory=dict)
+    regime_symbol: str = "SPY"
 
     @property
     def trading_address(self) -> str:

@@ -1,14 +1,16 @@
 """Runs the registry in real or scaled time until told to stop; a restart goes on. Shell."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
+from ops_pipeline.adapters.calendar.sessions import NEW_YORK
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import compose, runs
@@ -19,14 +21,22 @@ from ops_pipeline.app.launch import Outcome, refuse_bad
 from ops_pipeline.app.mailbox import Mailbox
 from ops_pipeline.app.newsfeeds import with_feeds
 from ops_pipeline.app.reopen import last_instant, saved_book
-from ops_pipeline.app.settings import Settings
+from ops_pipeline.app.run_clock import RunClock
+from ops_pipeline.app.settings import Settings, environment
+from ops_pipeline.app.stream_watch import StreamWatch
 from ops_pipeline.app.summary import summarise
 from ops_pipeline.app.upkeep import Backups, StoreWatch, refuse_full_disk
 from ops_pipeline.app.winding_down import wait_for_answers
+from ops_pipeline.domain.controls import strongest
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.clock import ScaledClock
 from ops_pipeline.engine.drive import AFTER_CLOSE, BEFORE_OPEN
+from ops_pipeline.ports import OrderStream
+
+if TYPE_CHECKING:
+    from ops_pipeline.app.broker_parts import BrokerParts
 
 _LONGEST_NAP_S = 0.5
 _LAST_COPY_S = 10.0
@@ -47,50 +57,103 @@ class Stop:
         self._brake.stop()
 
 
-def run_live(
-    settings: Settings,
-    home: Path,
-    *,
-    speed: float,
-    sessions: int | None,
-    anew: bool,
-    say: Callable[[str], None],
-) -> Outcome:
-    """Drive the simulated market at `speed` until stopped, or for `sessions` sessions."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a person asked of a run: its pace, how long, and whether to go on where the last one stopped."""
+
+    speed: float = 1.0
+    sessions: int | None = None
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a run trades in and by whose time; `streams` are none on the simulator."""
+
+    market: compose.Market
+    clock: RunClock
+    streams: Mapping[AccountId, OrderStream]
+
+
+def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str], None]) -> Outcome:
+    """Trade until stopped, or for so many sessions: in the simulated market, or at the broker."""
     refuse_bad(settings)
-    run = _continued(home) if not anew else None
+    run = _continued(home) if not order.anew else None
     refuse_full_disk(home if home.is_dir() else Path.cwd(), settings.host)
-    run = run or runs.create_run(
+    if settings.broker.kind == "simulator":
+        run = run or _created(settings, home)
+        clock = ScaledClock(_begin(run, settings), speed=order.speed, wall=WallClock())
+        market = compose.simulated_market(settings, exchange_calendar())
+        return _trade(settings, home, run, Outside(market=market, clock=clock, streams={}), order, say=say)
+    with _at_broker(settings, run, order) as parts:
+        run = run or _created(settings, home)
+        outside = Outside(market=parts.market, clock=parts.clock, streams=parts.streams)
+        parts.listen()
+        return _trade(settings, home, run, outside, order, say=say)
+
+
+def _at_broker(settings: Settings, run: runs.Run | None, order: Order) -> "BrokerParts":
+    from ops_pipeline.app.broker_parts import open_broker
+
+    ledgers: dict[AccountId, str] = {}
+    if run is not None:
+        with suppress(MissingDataError), read_store(run.database) as store:
+            ledgers = {account: store.ledger(account).broker for account in store.accounts()}
+    return open_broker(
+        settings, exchange_calendar(), environment=environment(), ledgers=ledgers, speed=order.speed
+    )
+
+
+def _created(settings: Settings, home: Path) -> runs.Run:
+    return runs.create_run(
         home,
         kind="run",
         label="",
         created_at=WallClock().now().isoformat(),
         settings=settings.model_dump(mode="json"),
     )
-    calendar = exchange_calendar()
-    clock = ScaledClock(_begin(run, settings), speed=speed, wall=WallClock())
+
+
+def _trade(
+    settings: Settings,
+    home: Path,
+    run: runs.Run,
+    outside: Outside,
+    order: Order,
+    *,
+    say: Callable[[str], None],
+) -> Outcome:
+    clock = outside.clock
     brake = EmergencyBrake(home, [account.id for account in settings.accounts])
     brake.listen()
-    assembly = compose.assemble(
+    streams = StreamWatch(
+        outside.streams,
+        wall=WallClock(),
+        silent_after=timedelta(seconds=settings.broker.stream_silent_s),
+        say=say,
+    )
+    assembly = compose.prepare(
         settings,
-        with_feeds(compose.simulated_market(settings, calendar), settings.news, elapsed=elapsed_s),
+        with_feeds(outside.market, settings.news, elapsed=elapsed_s),
         database=run.database,
         clock=clock,
         label=run.id,
         book_path=lambda account: saved_book(run, account),
-        brake=brake.at_once,
+        brake=lambda account: strongest([brake.at_once(account), streams.brake(account)]),
         emergency=Emergency(run.path, ballast_mib=settings.host.ballast_mib),
     )
-    say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {speed:g} x; stop with Ctrl-C")
+    say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {order.speed:g} x; stop with Ctrl-C")
     with assembly.store:
+        compose.begin_ledgers(assembly, clock.now())
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
         beside = Beside(
             backups=backups,
             attendant=Attendant(assembly.wiring, Mailbox(run), brake, say=say),
             watch=StoreWatch(assembly.store, say=say),
+            streams=streams,
         )
         try:
-            done = _loop(assembly, clock, Stop(brake), sessions, say, beside=beside)
+            done = _loop(assembly, clock, Stop(brake), order.sessions, say, beside=beside)
         except BaseException:
             brake.keep()
             raise
@@ -106,16 +169,17 @@ def run_live(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What a run does besides trading: copies, what people ask, what the database takes."""
+    """What a run does besides trading: copies, what people ask, what the database takes, what is pushed."""
 
     backups: Backups
     attendant: Attendant
     watch: StoreWatch
+    streams: StreamWatch
 
 
 def _loop(
     assembly: compose.Assembly,
-    clock: ScaledClock,
+    clock: RunClock,
     stop: Stop,
     sessions: int | None,
     say: Callable[[str], None],
@@ -123,41 +187,48 @@ def _loop(
     beside: Beside,
 ) -> int:
     done = 0
+    begun: Session | None = None
+    ended: date | None = None
     while not stop.wanted and (sessions is None or done < sessions):
         now = clock.now()
         beside.attendant.look(now)
-        session = _session_for(assembly, now)
-        if now < session.open_at - BEFORE_OPEN:
-            _wait(clock, session.open_at - BEFORE_OPEN, stop)
-            continue
-        assembly.engine.run_due(now)
+        session = _session_for(assembly, now, ended=ended)
         assembly.store.renew_leases()
         beside.backups.look(elapsed_s())
         beside.watch.look(now)
-        due = assembly.engine.next_due(now)
-        if due is None or due > session.close_at + AFTER_CLOSE:
-            assembly.wiring.store_snapshots(now)
-            assembly.engine.flush(now)
+        if now >= session.open_at - BEFORE_OPEN:
+            begun = session
+            assembly.engine.run_due(now)
+            beside.streams.look(now, assembly.wiring.pulse)
+            due = assembly.engine.next_due(now)
+            if due is not None and due <= session.close_at + AFTER_CLOSE:
+                clock.hold_at(due)
+                sleep(min(_LONGEST_NAP_S, clock.wall_seconds_to(due)))
+                continue
+        if begun is not None:  # nothing more is due in it, or its end was slept through
+            ended = _end(assembly, begun, now, say)
+            begun = None
             done += 1
-            say(f"{session.date} is over")
-            clock.skip_to(assembly.calendar.following(session.date).open_at - BEFORE_OPEN)
             continue
-        clock.hold_at(due)
-        sleep(min(_LONGEST_NAP_S, clock.wall_seconds_to(due)))
+        clock.skip_to(session.open_at - BEFORE_OPEN)
+        sleep(min(_LONGEST_NAP_S, clock.wall_seconds_to(session.open_at - BEFORE_OPEN)))
     return done
 
 
-def _session_for(assembly: compose.Assembly, now: datetime) -> Session:
+def _end(assembly: compose.Assembly, session: Session, now: datetime, say: Callable[[str], None]) -> date:
+    """Store how a session ended; give its date."""
+    assembly.wiring.store_snapshots(now)
+    assembly.engine.flush(now)
+    say(f"{session.date} is over")
+    return session.date
+
+
+def _session_for(assembly: compose.Assembly, now: datetime, *, ended: date | None) -> Session:
+    """Give the session to look after at `now`: today's until it has ended, else the next."""
     today = assembly.calendar.session_at(now)
-    if today is not None and now <= today.close_at + AFTER_CLOSE:
+    if today is not None and today.date != ended and now <= today.close_at + AFTER_CLOSE:
         return today
-    return assembly.calendar.following(now.date())
-
-
-def _wait(clock: ScaledClock, until: datetime, stop: Stop) -> None:
-    """Pass a night: at once on a scaled clock."""
-    while not stop.wanted and clock.wall_seconds_to(until) > 0:
-        clock.skip_to(until)
+    return assembly.calendar.following(now.astimezone(NEW_YORK).date())
 
 
 def _continued(home: Path) -> runs.Run | None:

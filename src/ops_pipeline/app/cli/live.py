@@ -17,9 +17,9 @@ def run(
     home: shared.Home = shared.DEFAULT_HOME,
     as_json: shared.Json = False,
 ) -> None:
-    """Run every job of the registry on the simulator until stopped; a restart goes on."""
+    """Run every job on the simulator, or at the configured broker, until stopped; a restart goes on."""
     from ops_pipeline.app.cli.running import shipped
-    from ops_pipeline.app.live import run_live
+    from ops_pipeline.app.live import Order, run_live
     from ops_pipeline.app.settings import load_settings
 
     settings = load_settings(config or shipped("demo.toml"))
@@ -27,7 +27,8 @@ def run(
     def say(line: str) -> None:
         shared.errors.print(line, highlight=False)
 
-    outcome = run_live(settings, home, speed=speed, sessions=sessions, anew=new, say=say)
+    order = Order(speed=speed, sessions=sessions, anew=new)
+    outcome = run_live(settings, home, order, say=say)
     if as_json:
         shared.print_json(outcome.summary)
     else:
@@ -87,7 +88,7 @@ def plan(
     from ops_pipeline.app.reopen import account_or_all, reopen
 
     assembly = reopen(runs.find_run(home, run_id), writable=False)
-    with assembly.store:
+    with assembly:
         names = account_or_all(assembly, account)
         entries = [row for name in names for row in plan_entries(assembly, name)]
         exits = [row for name in names for row in plan_exits(assembly, name)]
@@ -116,7 +117,7 @@ def stage_run(
     if name not in known:
         raise ConfigurationError(f"stage: expected one of {', '.join(known)}, was {name!r}")
     assembly = reopen(runs.find_run(home, run_id), writable=True)
-    with assembly.store:
+    with assembly:
         runner = assembly.wiring.machinery().runners[name]
         owners = account_or_all(assembly, account) if known[name].per_account else ("",)
         reports = [runner(assembly.clock.now(), owner) for owner in owners]

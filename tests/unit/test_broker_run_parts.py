@@ -1,0 +1,169 @@
+"""What a run at a broker goes by: its clock, what its order streams allow, a stand-in for the index."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from ops_pipeline.app.outside import RealisedVolatility
+from ops_pipeline.app.run_clock import BrokerClock, ServedClock, refuse_other_speed
+from ops_pipeline.app.stream_watch import StreamWatch
+from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.controls import FREE
+from ops_pipeline.domain.errors import ConfigurationError
+from ops_pipeline.domain.market import Bar, Interval
+from ops_pipeline.domain.orders import BrokerStatus, OrderUpdate
+from ops_pipeline.domain.units import AccountId, ClientOrderId
+from ops_pipeline.engine.clock import SimulatedClock
+
+NOW = datetime(2026, 8, 18, 15, 30, tzinfo=UTC)
+LARGE = AccountId("large")
+
+
+class Pushed:
+    """An order stream that a test fills."""
+
+    def __init__(self, heard_at=None):
+        self.heard_at = heard_at
+        self.updates = []
+
+    def drain(self):
+        found, self.updates = self.updates, []
+        return found
+
+    def reconnect(self, why):
+        raise AssertionError(why)
+
+
+def update():
+    return OrderUpdate(
+        client_order_id=ClientOrderId("a"),
+        broker_order_id="b",
+        event="fill",
+        status=BrokerStatus.FILLED,
+        cum=1,
+        at=NOW,
+    )
+
+
+def watching(stream):
+    wall, said = SimulatedClock(NOW), []
+    watch = StreamWatch({LARGE: stream}, wall=wall, silent_after=timedelta(seconds=30), say=said.append)
+    return watch, wall, said
+
+
+def test_an_account_whose_stream_is_silent_only_reduces_until_it_is_heard_again():
+    stream = Pushed()
+    watch, wall, _ = watching(stream)
+    assert watch.brake(LARGE).level is ControlLevel.REDUCE_ONLY
+    assert "not connected" in watch.brake(LARGE).reason
+    stream.heard_at = NOW
+    assert watch.brake(LARGE) == FREE
+    wall.move_to(NOW + timedelta(seconds=30))
+    assert watch.brake(LARGE) == FREE
+    wall.move_to(NOW + timedelta(seconds=31))
+    assert watch.brake(LARGE).level is ControlLevel.REDUCE_ONLY
+    assert "silent for 31 s" in watch.brake(LARGE).reason
+    stream.heard_at = wall.now()
+    assert watch.brake(LARGE) == FREE
+    assert watch.brake(AccountId("simulated")) == FREE
+
+
+def test_what_is_pushed_wakes_its_account_once_and_is_no_record_itself():
+    stream = Pushed(heard_at=NOW)
+    watch, _, said = watching(stream)
+    woken = []
+    stream.updates = [update(), update()]
+    for _ in range(2):
+        watch.look(NOW, lambda now, account: woken.append((now, account)))
+    assert woken == [(NOW, LARGE)]
+    assert said == []
+
+
+def test_a_stream_that_goes_and_comes_is_told_once_each_time():
+    stream = Pushed()
+    watch, _, said = watching(stream)
+    for heard in (None, None, NOW, NOW, None):
+        stream.heard_at = heard
+        watch.look(NOW, lambda *_: None)
+    assert said == [
+        "large: the order stream is not connected",
+        "large: the order stream is heard",
+        "large: the order stream is not connected",
+    ]
+
+
+def test_at_a_broker_time_is_the_walls_and_neither_held_nor_skipped():
+    wall = SimulatedClock(NOW)
+    clock = BrokerClock(wall)
+    clock.hold_at(NOW)
+    clock.skip_to(NOW + timedelta(days=1))
+    wall.move_to(NOW + timedelta(seconds=5))
+    assert clock.now() == NOW + timedelta(seconds=5)
+    assert clock.wall_seconds_to(NOW + timedelta(seconds=12)) == 7.0
+    assert clock.wall_seconds_to(NOW) == 0.0
+
+
+def test_at_a_server_time_is_the_servers_and_jumps_with_it_forward_only():
+    told = [NOW, NOW + timedelta(days=1), NOW]
+    clock = ServedClock(lambda: told.pop(0), speed=60.0)
+    assert NOW <= clock.now() < NOW + timedelta(minutes=1)
+    clock.skip_to(NOW + timedelta(days=1))
+    after = clock.now()
+    assert after >= NOW + timedelta(days=1)
+    clock.skip_to(NOW)
+    assert clock.now() >= after
+    assert clock.wall_seconds_to(after + timedelta(hours=1)) == pytest.approx(60.0, abs=1.0)
+
+
+def test_another_speed_than_the_servers_is_refused():
+    told = iter([NOW, NOW + timedelta(minutes=1), NOW, NOW + timedelta(minutes=1)])
+    refuse_other_speed(lambda: next(told), 60.0)
+    with pytest.raises(ConfigurationError, match=r"about (59|60)\.\d times the wall's, was 1"):
+        refuse_other_speed(lambda: next(told), 1.0)
+
+
+def bars(closes, last=date(2026, 8, 17)):
+    return [
+        Bar(
+            ticker="SPY",
+            interval=Interval.DAY,
+            session=last - timedelta(days=len(closes) - 1 - place),
+            end_at=NOW,
+            open=close,
+            high=close,
+            low=close,
+            close=close,
+            volume=1,
+        )
+        for place, close in enumerate(closes)
+    ]
+
+
+def test_realised_volatility_is_annualised_and_stands_above_by_the_premium():
+    # Eleven log returns of 0.01 and ten of -0.01, by hand: their mean is 1/2100, their deviation
+    # sqrt((11 * (0.01 - 1/2100)**2 + 10 * (0.01 + 1/2100)**2) / 20) = 0.010235; times sqrt(252): 16.25 %.
+    price, closes = 1_000_000.0, [1_000_000]
+    for place in range(21):
+        price *= 2.718281828459045 ** (0.01 if place % 2 == 0 else -0.01)
+        closes.append(round(price))
+    asked = []
+
+    def read(symbol, _first, before):
+        asked.append((symbol, before))
+        return bars(closes)
+
+    index = RealisedVolatility("SPY", read)
+    reading = index(date(2026, 8, 18))
+    assert reading.value == pytest.approx(16.25 + 4.0, abs=0.01)
+    assert (reading.session, reading.source) == (date(2026, 8, 17), "realised SPY")
+    assert index(date(2026, 8, 18)) is reading
+    assert asked == [("SPY", date(2026, 8, 18))]
+
+
+def test_too_few_bars_give_no_reading_and_are_asked_for_again():
+    few = [bars([100] * 21), bars([100] * 22)]
+    index = RealisedVolatility("SPY", lambda *_: few.pop(0))
+    assert index(date(2026, 8, 18)) is None
+    assert index(date(2026, 8, 18)).value == pytest.approx(4.0)
+    same_day = RealisedVolatility("SPY", lambda *_: bars([100] * 22, last=date(2026, 8, 18)))
+    assert same_day(date(2026, 8, 18)) is None
