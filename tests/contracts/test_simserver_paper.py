@@ -155,6 +155,16 @@ def test_a_night_is_skipped_to_an_hour_before_the_next_open_where_that_is_wished
         assert market.get("/v2/clock")["timestamp"].startswith("2026-07-14T08:30")
 
 
+def test_a_wall_clock_that_is_set_back_stops_the_market_but_does_not_break_it():
+    with served() as market:
+        market.pass_market(minutes=30)
+        before = market.get("/v2/clock")["timestamp"]
+        market.wall.pass_s(-10)
+        assert market.get("/v2/clock")["timestamp"] == before
+        market.wall.pass_s(11)
+        assert market.get("/v2/clock")["timestamp"] > before
+
+
 def test_a_split_turns_the_contracts_held_into_others():
     """TORQ splits 2:1 on 2026-09-10 where the world begins on 2026-07-13."""
     with served(start=datetime(2026, 7, 13, 14, 0, tzinfo=UTC), skip_nights=True) as market:

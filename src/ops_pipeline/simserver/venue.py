@@ -132,7 +132,8 @@ class Venue:
         A resting order is looked at once a step however often a client asks, so that asking does not
         make it fill.
         """
-        now = self._market_clock.now()
+        # A wall clock that is set back must not take the market with it.
+        now = max(self._market_clock.now(), self._clock.now())
         while (step := self._next_step()) <= now:
             self._clock.move_to(step)
             for desk in self.desks:
