@@ -1,6 +1,6 @@
 """The habits of a paper account, as the served market has them. Shell."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -122,8 +122,35 @@ def test_a_day_order_expires_after_the_close():
         shown = market.get(f"/v2/orders/{order['id']}")
         assert (shown["status"], shown["expired_at"]) == ("expired", "2026-07-13T20:00:15Z")
         assert [change.event for change in market.heard] == [OrderEvent.NEW, OrderEvent.EXPIRED]
-        late = market.order(symbol=quote.occ, qty="1", side="buy", limit_price="0.05")
-        assert (late.status_code, late.json()["code"]) == (422, 42210000)
+
+
+def test_a_limit_order_after_hours_is_kept_for_the_next_session():
+    with served(start=datetime(2026, 7, 17, 21, 0, tzinfo=UTC), first_session=date(2026, 7, 17)) as market:
+        quote = market.calls()[0]
+        order = {"symbol": quote.occ, "qty": "1", "side": "buy"}
+        kept = market.order(**order, limit_price=usd(quote.ask * 2 // 1000 * 1000)).json()
+        # The next session is Monday's.
+        assert (kept["status"], kept["filled_qty"]) == ("accepted", "0")
+        assert kept["submitted_at"] == "2026-07-17T21:00:00Z"
+        assert kept["expires_at"] == "2026-07-20T20:00:00Z"
+        refused = market.order(**order, type="market")
+        assert (refused.status_code, refused.json()["code"]) == (422, 42210000)
+        low = market.order(**order, limit_price="0.05").json()
+        given_up = market.order(**order, limit_price="0.05").json()
+        assert market.http.delete(f"/v2/orders/{given_up['id']}").status_code == 204
+        market.pass_to(datetime(2026, 7, 20, 13, 29, 59, tzinfo=UTC))
+        assert [row["status"] for row in market.get("/v2/orders")] == ["accepted", "accepted"]
+        market.heard.clear()
+        market.pass_to(datetime(2026, 7, 20, 13, 30, tzinfo=UTC))
+        bought = market.get(f"/v2/orders/{kept['id']}")
+        assert (bought["status"], bought["filled_at"]) == ("filled", "2026-07-20T13:30:00Z")
+        assert [(change.event, change.ticket.id) for change in market.heard] == [
+            (OrderEvent.NEW, kept["id"]),
+            (OrderEvent.FILL, kept["id"]),
+            (OrderEvent.NEW, low["id"]),
+        ]
+        market.pass_to(datetime(2026, 7, 20, 20, 1, tzinfo=UTC))
+        assert market.get(f"/v2/orders/{low['id']}")["status"] == "expired"
 
 
 def test_asking_often_does_not_make_an_order_fill():

@@ -28,6 +28,8 @@ _ENDED = {
     BrokerStatus.EXPIRED: OrderEvent.EXPIRED,
 }
 
+_AT_WORK = (BrokerStatus.NEW, BrokerStatus.PARTIALLY_FILLED, BrokerStatus.FILLED)
+
 
 @dataclass(slots=True, kw_only=True)
 class Configuration:
@@ -152,9 +154,15 @@ class Desk:
         before = self.shown.get(broker_id)
         found: list[OrderChange] = []
         if before is None:
-            fresh = replace(after, status=BrokerStatus.NEW, cum=0)
-            found.append(self._change(OrderEvent.NEW, None, fresh, ticket))
+            kept = after.status is BrokerStatus.ACCEPTED
+            fresh = after if kept else replace(after, status=BrokerStatus.NEW, cum=0)
+            event = OrderEvent.ACCEPTED if kept else OrderEvent.NEW
+            found.append(self._change(event, None, fresh, ticket))
             before = fresh
+        elif before.status is BrokerStatus.ACCEPTED and after.status in _AT_WORK:
+            routed = replace(before, status=BrokerStatus.NEW)
+            found.append(self._change(OrderEvent.NEW, before, routed, ticket))
+            before = routed
         if after.cum > before.cum:
             whole = after.cum == after.qty
             status = BrokerStatus.FILLED if whole else BrokerStatus.PARTIALLY_FILLED

@@ -25,7 +25,7 @@ from ops_pipeline.simserver.desk import Spelled
 from ops_pipeline.simserver.listing import listed
 from ops_pipeline.simserver.order_prices import Pricing, read_pricing
 from ops_pipeline.simserver.query import decimal_of
-from ops_pipeline.simserver.tickets import wire_id
+from ops_pipeline.simserver.tickets import OrderType, wire_id
 
 LONGEST_ID = 128
 # A market order buys at whatever is asked, up to a quarter above what was asked when it came (or its stop).
@@ -55,6 +55,8 @@ def read_entry(call: Call, *, replaces: str | None = None) -> Entry:
         legs, order = (_leg(call, contract, body, qty),), (0,)
     day = call.now.astimezone(NEW_YORK).date()
     pricing = read_pricing(body, contract, now=call.now, day=day)
+    if pricing.type is OrderType.MARKET and not call.venue.is_open:
+        raise unprocessable("options market orders are only allowed during market hours")
     intent = OrderIntent(
         client_order_id=_client_order_id(call, body),
         account=AccountId(call.desk.terms.number),

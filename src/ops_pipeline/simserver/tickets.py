@@ -23,6 +23,7 @@ class OrderType(StrEnum):
 class OrderEvent(StrEnum):
     """What happened to an order, as trade_updates names it."""
 
+    ACCEPTED = "accepted"
     NEW = "new"
     FILL = "fill"
     PARTIAL_FILL = "partial_fill"

@@ -53,6 +53,12 @@ class Venue:
         """Give the market instant the accounts have been brought up to."""
         return self._clock.now()
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a session is going on, its closing instant included."""
+        today = self.calendar.session_at(self.now)
+        return today is not None and today.open_at <= self.now <= today.close_at
+
     def listen(self, listener: Listener) -> None:
         """Let `listener` hear of every change of an order, under the lock, in the order they happen."""
         self._listeners.append(listener)

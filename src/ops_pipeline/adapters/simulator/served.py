@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from ops_pipeline.adapters.simulator import settlement
 from ops_pipeline.adapters.simulator.book import Book, Holding
@@ -15,11 +15,14 @@ from ops_pipeline.domain.orders import (
     BrokerStatus,
     Leg,
     OrderIntent,
+    Rejected,
     Side,
     SubmitOutcome,
 )
 from ops_pipeline.domain.units import ClientOrderId, Occ, Usd4
 from ops_pipeline.ports import Calendar, Clock, MarketData
+
+_TWO_DAYS = timedelta(days=2)
 
 
 class ServedBroker(SimulatedBroker):
@@ -56,7 +59,8 @@ class ServedBroker(SimulatedBroker):
         """Take an order as it came over a wire, or say why not.
 
         With `stop` it sleeps until its own side is quoted there: a sale at or below it, a purchase at or
-        above. With `until` it outlives its session, up to that instant.
+        above. With `until` it outlives its session, up to that instant. Outside of a session it is kept for
+        the next one.
         """
         now = self._advance()
         client_order_id = intent.client_order_id
@@ -67,8 +71,14 @@ class ServedBroker(SimulatedBroker):
         outcome = self._take(intent, now)
         if not isinstance(outcome, Accepted):
             self._stops.pop(client_order_id, None)
-        elif until is not None:
+            return outcome
+        if until is not None:
             self._lasting[client_order_id] = until
+        opening = self._opening(now)
+        if opening > now:
+            kept = replace(outcome.order, status=BrokerStatus.ACCEPTED, submitted_at=opening)
+            self._put(kept)
+            return Accepted(kept)
         return outcome
 
     def withdraw(self, broker_order_id: str) -> bool:
@@ -132,10 +142,22 @@ class ServedBroker(SimulatedBroker):
                 session = self._calendar.following(session.date)
                 self._put(replace(order, submitted_at=session.open_at))
 
+    def _opening(self, now: datetime) -> datetime:
+        """Give the next instant at which an order can trade: now, or the next open."""
+        session = self._calendar.following(now.date() - _TWO_DAYS)
+        while session.close_at < now:
+            session = self._calendar.following(session.date)
+        return max(now, session.open_at)
+
+    def _problem(self, intent: OrderIntent, now: datetime) -> Rejected | None:
+        return super()._problem(intent, self._opening(now))
+
     def _match(self, order: BrokerOrder, now: datetime) -> None:
-        session = self._calendar.session_at(now)
-        if session is None or now > session.close_at:
+        if self._opening(now) > now:
             return
+        if order.status is BrokerStatus.ACCEPTED:
+            order = replace(order, status=BrokerStatus.NEW)
+            self._put(order)
         stop = self._stops.get(order.client_order_id)
         if stop is not None:
             if not self._is_touched(order.legs[0], stop, now):
