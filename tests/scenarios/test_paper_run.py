@@ -58,6 +58,7 @@ def settings_at(server, **groups):
         "stream_url": f"ws://{host}",
         # The calmest of the served names stands in for the market.
         "regime_symbol": "HARW",
+        "start_within_s": 0,
     }
     return at_venue(host, **({"broker": broker} | groups))
 

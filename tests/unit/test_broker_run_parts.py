@@ -4,7 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ops_pipeline.adapters.alpaca.errors import Refused
 from ops_pipeline.app.outside import RealisedVolatility
+from ops_pipeline.app.patience import patiently
 from ops_pipeline.app.run_clock import BrokerClock, ServedClock, refuse_other_speed
 from ops_pipeline.app.stream_watch import StreamWatch
 from ops_pipeline.domain.accounts import ControlLevel
@@ -14,6 +16,7 @@ from ops_pipeline.domain.market import Bar, Interval
 from ops_pipeline.domain.orders import BrokerStatus, OrderUpdate
 from ops_pipeline.domain.units import AccountId, ClientOrderId
 from ops_pipeline.engine.clock import SimulatedClock
+from ops_pipeline.ports import BrokerUnavailable
 
 NOW = datetime(2026, 8, 18, 15, 30, tzinfo=UTC)
 LARGE = AccountId("large")
@@ -167,3 +170,22 @@ def test_too_few_bars_give_no_reading_and_are_asked_for_again():
     assert index(date(2026, 8, 18)).value == pytest.approx(4.0)
     same_day = RealisedVolatility("SPY", lambda *_: bars([100] * 22, last=date(2026, 8, 18)))
     assert same_day(date(2026, 8, 18)) is None
+
+
+def test_a_start_asks_a_broker_without_an_answer_again_for_a_while_and_refused_keys_never():
+    said, tries = [], [Refused("429", status=429, code=0), BrokerUnavailable("no answer")]
+
+    def act():
+        if tries:
+            raise tries.pop(0)
+        return "there"
+
+    assert patiently(act, within_s=30, say=said.append) == "there"
+    assert len(said) == 2
+    tries = [Refused("401", status=401, code=0)]
+    with pytest.raises(Refused):
+        patiently(act, within_s=30, say=said.append)
+    tries = [BrokerUnavailable("no answer")]
+    with pytest.raises(BrokerUnavailable):
+        patiently(act, within_s=0, say=said.append)
+    assert len(said) == 2

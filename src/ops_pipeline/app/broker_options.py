@@ -56,6 +56,7 @@ class BrokerOptions(LooseOptions):
     connect_s: float = Field(3.0, gt=0, le=10)
     read_s: float = Field(8.0, gt=0, le=30)
     total_s: float = Field(10.0, gt=0, le=30)
+    start_within_s: int = Field(60, ge=0, le=600)
     stream_silent_s: int = Field(30, ge=15, le=120)
     rate: float = Field(0.04, ge=-0.05, le=0.25)
     dividend_yields: dict[str, float] = Field(default_factory=dict)

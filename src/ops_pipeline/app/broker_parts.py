@@ -21,6 +21,7 @@ from ops_pipeline.app.broker_options import BrokerOptions
 from ops_pipeline.app.clock import WallClock, elapsed_s
 from ops_pipeline.app.compose import Market
 from ops_pipeline.app.credentials import Credentials, load_all
+from ops_pipeline.app.go_live import LiveAccount
 from ops_pipeline.app.interlocks import Identity, Venue, check_identity, refuse
 from ops_pipeline.app.outside import RealisedVolatility
 from ops_pipeline.app.run_clock import BrokerClock, RunClock, ServedClock, refuse_other_speed
@@ -41,6 +42,7 @@ class BrokerParts:
     clock: RunClock
     market: Market
     streams: Mapping[AccountId, TradeUpdates]
+    accounts: Mapping[AccountId, LiveAccount]
     opened: ExitStack
 
     def __enter__(self) -> Self:
@@ -83,11 +85,16 @@ def open_broker(
     with ExitStack() as opened:
         clock = _clock(opened, settings.broker, next(iter(keys.values())), venue, speed=speed)
         lines: dict[AccountId, Lines] = {}
+        accounts: dict[AccountId, LiveAccount] = {}
         for account, own in keys.items():
             lines[account] = open_lines(settings.broker, own, clock=clock)
             opened.callback(lines[account].close)
-            identity = _identity(settings, lines[account], clock, ledger_venue=ledgers.get(account, ""))
+            side = AlpacaSide(lines[account], clock=clock)
+            identity = _identity(settings, lines[account], side, ledger_venue=ledgers.get(account, ""))
             refuse(check_identity(identity), account=account)
+            accounts[account] = LiveAccount(
+                identity=identity, side=side, signing_key=own.secret.reveal().encode()
+            )
         brokers = {
             account: AlpacaBroker(own.trading, number=_number(settings, account), clock=clock)
             for account, own in lines.items()
@@ -97,6 +104,7 @@ def open_broker(
             clock=clock,
             market=replace(market, brokers=brokers, venue=venue),
             streams={account: _stream(settings.broker, own) for account, own in keys.items()},
+            accounts=accounts,
             opened=opened.pop_all(),
         )
 
@@ -119,8 +127,8 @@ def _clock(
     return ServedClock(ask, speed=speed)
 
 
-def _identity(settings: Settings, lines: Lines, clock: RunClock, *, ledger_venue: str) -> Identity:
-    shown = AlpacaSide(lines, clock=clock).account()
+def _identity(settings: Settings, lines: Lines, side: AlpacaSide, *, ledger_venue: str) -> Identity:
+    shown = side.account()
     return Identity(
         account=lines.account,
         mode=settings.broker.mode,

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -17,9 +17,11 @@ from ops_pipeline.app import compose, runs
 from ops_pipeline.app.attend import Attendant
 from ops_pipeline.app.brake import EmergencyBrake
 from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
+from ops_pipeline.app.interlocks import Venue
 from ops_pipeline.app.launch import Outcome, refuse_bad
 from ops_pipeline.app.mailbox import Mailbox
 from ops_pipeline.app.newsfeeds import with_feeds
+from ops_pipeline.app.patience import patiently
 from ops_pipeline.app.reopen import last_instant, saved_book
 from ops_pipeline.app.run_clock import RunClock
 from ops_pipeline.app.settings import Settings, environment
@@ -37,6 +39,7 @@ from ops_pipeline.ports import OrderStream
 
 if TYPE_CHECKING:
     from ops_pipeline.app.broker_parts import BrokerParts
+    from ops_pipeline.app.go_live import LiveAccount
 
 _LONGEST_NAP_S = 0.5
 _LAST_COPY_S = 10.0
@@ -59,20 +62,26 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a person asked of a run: its pace, how long, and whether to go on where the last one stopped."""
+    """What a person asked of a run: its pace, how long, and whether to go on where the last one stopped.
+
+    `ask` puts a question in the terminal (None: there is none); a `token` answers the one about real money.
+    """
 
     speed: float = 1.0
     sessions: int | None = None
     anew: bool = False
+    ask: Callable[[str], str] | None = None
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What a run trades in and by whose time; `streams` are none on the simulator."""
+    """What a run trades in and by whose time; on the simulator there are neither streams nor `accounts`."""
 
     market: compose.Market
     clock: RunClock
-    streams: Mapping[AccountId, OrderStream]
+    streams: Mapping[AccountId, OrderStream] = field(default_factory=dict)
+    accounts: Mapping[AccountId, "LiveAccount"] = field(default_factory=dict)
 
 
 def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str], None]) -> Outcome:
@@ -84,24 +93,36 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
         run = run or _created(settings, home)
         clock = ScaledClock(_begin(run, settings), speed=order.speed, wall=WallClock())
         market = compose.simulated_market(settings, exchange_calendar())
-        return _trade(settings, home, run, Outside(market=market, clock=clock, streams={}), order, say=say)
-    with _at_broker(settings, run, order) as parts:
+        return _trade(settings, home, run, Outside(market=market, clock=clock), order, say=say)
+    if settings.broker.mode == "live":
+        from ops_pipeline.app.go_live import ramped_settings
+
+        settings = ramped_settings(settings, run, today=WallClock().now().date())
+    with _at_broker(settings, run, order, say) as parts:
         run = run or _created(settings, home)
-        outside = Outside(market=parts.market, clock=parts.clock, streams=parts.streams)
+        outside = Outside(
+            market=parts.market, clock=parts.clock, streams=parts.streams, accounts=parts.accounts
+        )
         parts.listen()
         return _trade(settings, home, run, outside, order, say=say)
 
 
-def _at_broker(settings: Settings, run: runs.Run | None, order: Order) -> "BrokerParts":
+def _at_broker(
+    settings: Settings, run: runs.Run | None, order: Order, say: Callable[[str], None]
+) -> "BrokerParts":
     from ops_pipeline.app.broker_parts import open_broker
 
     ledgers: dict[AccountId, str] = {}
     if run is not None:
         with suppress(MissingDataError), read_store(run.database) as store:
             ledgers = {account: store.ledger(account).broker for account in store.accounts()}
-    return open_broker(
-        settings, exchange_calendar(), environment=environment(), ledgers=ledgers, speed=order.speed
-    )
+
+    def begin() -> "BrokerParts":
+        return open_broker(
+            settings, exchange_calendar(), environment=environment(), ledgers=ledgers, speed=order.speed
+        )
+
+    return patiently(begin, within_s=settings.broker.start_within_s, say=say)
 
 
 def _created(settings: Settings, home: Path) -> runs.Run:
@@ -144,7 +165,13 @@ def _trade(
     )
     say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {order.speed:g} x; stop with Ctrl-C")
     with assembly.store:
-        compose.begin_ledgers(assembly, clock.now())
+        if assembly.venue is Venue.LIVE:
+            _refuse_live(assembly, outside, run, home, order)
+        patiently(
+            lambda: compose.begin_ledgers(assembly, clock.now()),
+            within_s=settings.broker.start_within_s,
+            say=say,
+        )
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
         beside = Beside(
             backups=backups,
@@ -165,6 +192,21 @@ def _trade(
     backups.finish(_LAST_COPY_S)
     runs.write_summary(run, summary)
     return Outcome(run=run, summary=summary)
+
+
+def _refuse_live(
+    assembly: compose.Assembly, outside: Outside, run: runs.Run, home: Path, order: Order
+) -> None:
+    from ops_pipeline.app.go_live import Evidence, Person, refuse_live
+
+    evidence = Evidence(
+        home=home,
+        run=run,
+        environment=environment(),
+        wall=WallClock(),
+        person=Person(ask=order.ask, token=order.token),
+    )
+    refuse_live(assembly, outside.accounts, evidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

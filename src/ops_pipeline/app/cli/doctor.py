@@ -1,4 +1,4 @@
-"""`ops doctor`: is everything there that a session needs, and does the broker agree. Shell."""
+"""`ops doctor` and `ops live-token`: is everything there, does the broker agree, may it be live. Shell."""
 
 from typing import Annotated
 
@@ -53,3 +53,28 @@ def doctor(
             f"(`ops doctor --probe` asks, on paper)"
         )
     raise typer.Exit(shared.BROKEN if found.failed else shared.OK)
+
+
+def live_token(
+    account: Annotated[str, typer.Option("--account", help="The account that is to trade real money.")],
+    config: shared.Config = None,
+    hours: Annotated[int, typer.Option("--hours", min=1, max=24, help="How long the token is good.")] = 1,
+) -> None:
+    """Sign the word for a start without a terminal: for one account, this code, and some hours."""
+    from datetime import timedelta
+
+    from ops_pipeline.app.cli.running import shipped
+    from ops_pipeline.app.clock import WallClock
+    from ops_pipeline.app.confirmation import sign_confirmation
+    from ops_pipeline.app.credentials import load_credentials
+    from ops_pipeline.app.process import build_hash
+    from ops_pipeline.app.settings import environment, load_settings
+    from ops_pipeline.domain.errors import ConfigurationError
+
+    settings = load_settings(config or shipped("paper.toml"))
+    own = next((row for row in settings.accounts if row.id == account), None)
+    if own is None or not own.number:
+        raise ConfigurationError(f"--account: expected one with a pinned number, was {account!r}")
+    secret = load_credentials(own, environment=environment()).secret.reveal()
+    until = WallClock().now() + timedelta(hours=hours)
+    typer.echo(sign_confirmation(secret.encode(), number=own.number, build=build_hash(), until=until))

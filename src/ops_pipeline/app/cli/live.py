@@ -1,5 +1,6 @@
 """Commands that run or look at the registry: run, jobs, plan, stage. Shell."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,9 @@ def run(
     speed: Annotated[float, typer.Option("--speed", min=0.1, help="Market seconds a second.")] = 1.0,
     sessions: Annotated[int | None, typer.Option("--sessions", min=1, help="Stop after so many.")] = None,
     new: Annotated[bool, typer.Option("--new", help="Begin anew instead of going on.")] = False,
+    live_token: Annotated[
+        str, typer.Option("--live-token", help="What `ops live-token` gave, instead of the typed words.")
+    ] = "",
     home: shared.Home = shared.DEFAULT_HOME,
     as_json: shared.Json = False,
 ) -> None:
@@ -27,7 +31,8 @@ def run(
     def say(line: str) -> None:
         shared.errors.print(line, highlight=False)
 
-    order = Order(speed=speed, sessions=sessions, anew=new)
+    ask = (lambda question: str(typer.prompt(question, err=True))) if sys.stdin.isatty() else None
+    order = Order(speed=speed, sessions=sessions, anew=new, ask=ask, token=live_token)
     outcome = run_live(settings, home, order, say=say)
     if as_json:
         shared.print_json(outcome.summary)

@@ -24,7 +24,7 @@ from ops_pipeline.app.cli.control import (
     unblock,
 )
 from ops_pipeline.app.cli.db import app as db_app
-from ops_pipeline.app.cli.doctor import doctor
+from ops_pipeline.app.cli.doctor import doctor, live_token
 from ops_pipeline.app.cli.drill import drill
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
@@ -57,6 +57,7 @@ app.command()(release)
 app.command()(resolve)
 register_inspection(app)
 app.command()(doctor)
+app.command("live-token")(live_token)
 app.command()(drill)
 app.command()(pause)
 app.command()(resume)
