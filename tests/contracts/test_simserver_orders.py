@@ -126,6 +126,24 @@ def test_what_is_offered_for_sale_is_not_there_to_be_sold_again(market):
     assert [row["status"] for row in closed.json()] == [200]
 
 
+def test_a_position_s_profit_of_the_day_counts_from_its_price_or_from_the_last_close(market):
+    quote = market.calls()[0]
+    market.order(symbol=quote.occ, qty="1", side="buy", limit_price=usd(quote.ask))
+    shown = market.get(f"/v2/positions/{quote.occ}")
+    lost = (quote.bid + quote.ask) / 2 * 100 / 10_000 - quote.ask / 100
+    assert float(shown["unrealized_intraday_pl"]) == float(shown["unrealized_pl"]) == pytest.approx(lost)
+    market.pass_to(datetime(2026, 7, 14, 15, 0, tzinfo=UTC))
+    shown = market.get(f"/v2/positions/{quote.occ}")
+    with market.venue.at_work() as now:
+        close = market.venue.world.quotes([quote.occ], now=datetime(2026, 7, 13, 20, 0, tzinfo=UTC))[
+            quote.occ
+        ]
+        present = market.venue.world.quotes([quote.occ], now=now)[quote.occ]
+    gained = (present.bid + present.ask - close.bid - close.ask) / 2 / 100
+    assert float(shown["unrealized_intraday_pl"]) == pytest.approx(gained)
+    assert float(shown["unrealized_pl"]) == pytest.approx((present.bid + present.ask) / 200 - quote.ask / 100)
+
+
 @pytest.mark.parametrize("intent", ["buy_to_close", "sell_to_open", "sell_to_close"])
 def test_an_intent_that_does_not_fit_the_position_is_refused(market, intent):
     side, held = intent.partition("_")[0], market.calls()[0]

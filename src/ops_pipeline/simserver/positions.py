@@ -106,7 +106,8 @@ def _position_json(call: Call, symbol: str) -> dict[str, Any]:
     price = _price(call, symbol)
     before = _price_at_last_close(call, symbol)
     value, cost = price * shares, holding.cost
-    today = (price - before) * shares
+    basis = _basis_today(call, symbol, holding, before)
+    today = value - basis
     return {
         "asset_id": asset_id(symbol),
         "symbol": symbol,
@@ -122,11 +123,27 @@ def _position_json(call: Call, symbol: str) -> dict[str, Any]:
         "unrealized_pl": text(value - cost),
         "unrealized_plpc": ratio(value - cost, cost),
         "unrealized_intraday_pl": text(today),
-        "unrealized_intraday_plpc": ratio(today, before * shares),
+        "unrealized_intraday_plpc": ratio(today, basis),
         "current_price": text(price),
         "lastday_price": text(before),
         "change_today": ratio(price - before, before),
     }
+
+
+def _basis_today(call: Call, symbol: str, holding: Holding, before: Usd4) -> Usd4:
+    """Give what the day's profit counts from: the price of what was bought today, the last close of the rest."""
+    opened = call.venue.session().open_at
+    bought = spent = 0
+    for activity in reversed(call.desk.book.activities):
+        if activity.at < opened:
+            break
+        fill = activity.fill
+        if fill is not None and fill.occ == symbol and fill.qty > 0:
+            bought += fill.qty
+            spent += fill.qty * fill.price
+    fresh = min(bought, holding.qty)
+    newly = spent * fresh // bought if bought else 0
+    return (newly + before * (holding.qty - fresh)) * holding.multiplier
 
 
 def _price(call: Call, symbol: str) -> Usd4:
