@@ -131,7 +131,7 @@ def _position_json(call: Call, symbol: str) -> dict[str, Any]:
 
 
 def _basis_today(call: Call, symbol: str, holding: Holding, before: Usd4) -> Usd4:
-    """Give what the day's profit counts from: the price of what was bought today, the last close of the rest."""
+    """Give what the day's profit counts from: the price of what was bought today, else the last close."""
     opened = call.venue.session().open_at
     bought = spent = 0
     for activity in reversed(call.desk.book.activities):
