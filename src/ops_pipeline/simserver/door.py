@@ -68,10 +68,10 @@ class Door:
                 await asyncio.sleep(fault.delay_s)
                 fault = None
             if fault is not None and fault.kind is FaultKind.LOST:
-                return self._broken(request)
+                return self._hung_up(request)
             reply, headers = self._answer(endpoint, request, raw, fault)
             if fault is not None and fault.kind is FaultKind.LOST_ANSWER:
-                return self._broken(request)
+                return self._hung_up(request)
             return self._response(reply, headers, garbled=_is(fault, FaultKind.GARBAGE))
 
         return serve
@@ -151,7 +151,7 @@ class Door:
             return Response(_NOT_A_BODY, 200, {**headers, **identity}, media_type="application/json")
         return Response(body, reply.status, {**headers, **identity}, media_type=kind)
 
-    def _broken(self, request: Request) -> "HungUp":
+    def _hung_up(self, request: Request) -> "HungUp":
         client = request.client
         hang_up = self._hang_up
         if hang_up is not None and client is not None:
