@@ -11,6 +11,7 @@ import pytest
 from ops_pipeline.adapters.alpaca import amounts, translate, translate_market, wire, wire_market
 from ops_pipeline.adapters.alpaca.calendar import session_of
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.instants import NEW_YORK, day_of
 from ops_pipeline.adapters.alpaca.news import item_of
 from ops_pipeline.adapters.alpaca.option_table import Days, QuoteTable, columns_of
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
@@ -131,10 +132,14 @@ def bars(row):
     found = []
     for ticker, value in rows.items():
         for one in value if many else [value]:
-            day = translate_market.day_of(one.t)
-            midnight = one.t.astimezone(translate_market.NEW_YORK).hour == 0
+            day = day_of(one.t, where="bar")
+            midnight = one.t.astimezone(NEW_YORK).hour == 0
             interval = Interval.DAY if midnight else Interval.MINUTE
-            found.append(translate_market.bar_of(ticker, interval, one, calendar.session_on(day)))
+            found.append(
+                translate_market.bar_of(
+                    ticker, interval, one, calendar.session_on(day) if 2014 <= day.year <= 2030 else None
+                )
+            )
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
 from ops_pipeline.adapters.alpaca.errors import Refused, WireError
+from ops_pipeline.adapters.alpaca.instants import instant
 from ops_pipeline.adapters.alpaca.reading import fetch
 from ops_pipeline.adapters.alpaca.translate import follow, is_multi_leg, order_of
 from ops_pipeline.domain.orders import BrokerOrder
@@ -58,7 +59,11 @@ class OrderBook:
         trades = [row for row in activities if row.order_id and row.activity_type == "FILL"]
         missing = [row for row in trades if row.order_id not in self._owners]
         if missing:
-            stamps = [row.transaction_time for row in missing if row.transaction_time]
+            stamps = [
+                instant(row.transaction_time, where=f"activity {row.id}")
+                for row in missing
+                if row.transaction_time
+            ]
             if stamps:
                 self._rows(min(stamps) - _A_DAY)
             for row in missing:
@@ -83,9 +88,7 @@ class OrderBook:
 
     def _parent_of(self, leg: wire.Order) -> ClientOrderId:
         """Find a leg's parent among the orders of its time: a leg does not name it."""
-        placed = leg.submitted_at or leg.created_at
-        if placed is not None:
-            self._rows(placed - _A_DAY)
+        self._rows(_placed(leg) - _A_DAY)
         if leg.id not in self._owners:
             raise WireError(f"order {leg.id}: expected it among the legs of an order, found none")
         return self._owners[leg.id]
@@ -151,4 +154,4 @@ def _placed(row: wire.Order) -> datetime:
     placed = row.submitted_at or row.created_at
     if placed is None:
         raise WireError(f"order {row.id}: expected submitted_at or created_at, found neither")
-    return placed
+    return instant(placed, where=f"order {row.id}")

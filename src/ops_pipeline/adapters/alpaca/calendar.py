@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from typing import Final
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, time
 
 from ops_pipeline.adapters.alpaca import wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.instants import instant, on_day
 from ops_pipeline.adapters.alpaca.reading import fetch
 from ops_pipeline.domain.market import Session
-
-_NEW_YORK: Final = ZoneInfo("America/New_York")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +35,10 @@ def read_clock(client: AlpacaClient) -> VenueClock:
     """Ask the venue for its clock."""
     row = fetch(client, "/v2/clock", wire.Clock)
     return VenueClock(
-        at=row.timestamp.astimezone(UTC),
+        at=instant(row.timestamp, where="clock timestamp"),
         is_open=row.is_open,
-        next_open=row.next_open.astimezone(UTC),
-        next_close=row.next_close.astimezone(UTC),
+        next_open=instant(row.next_open, where="clock next_open"),
+        next_close=instant(row.next_close, where="clock next_close"),
     )
 
 
@@ -77,4 +74,4 @@ def _instant(day: date, text: str) -> datetime:
         wall = time.fromisoformat(text)
     except ValueError:
         raise WireError(f"calendar {day}: expected a time HH:MM, was {text!r}") from None
-    return datetime.combine(day, wall, tzinfo=_NEW_YORK).astimezone(UTC)
+    return on_day(day, wall, where="calendar")

@@ -11,6 +11,7 @@ from ops_pipeline.adapters.alpaca import wire_market as wire
 from ops_pipeline.adapters.alpaca.book import moment
 from ops_pipeline.adapters.alpaca.client import AlpacaClient
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.instants import day_of
 from ops_pipeline.adapters.alpaca.kept import Kept
 from ops_pipeline.adapters.alpaca.option_quotes import SYMBOLS_A_REQUEST, OptionQuotes
 from ops_pipeline.adapters.alpaca.reading import fetch, pages
@@ -227,7 +228,9 @@ class AlpacaMarket:
         found: dict[datetime, Bar] = {}
         for page in pages(self._data, "/v2/stocks/bars", wire.Bars, params):
             for row in page.bars.get(ticker, ()):
-                session = self._calendar.session_on(translate.day_of(row.t))
+                if not begin <= row.t <= end:
+                    continue
+                session = self._calendar.session_on(day_of(row.t, where=f"bar of {ticker}"))
                 bar = self._sound(partial(translate.bar_of, ticker, interval, row, session))
                 if bar is not None and after < bar.end_at <= now:
                     found[bar.end_at] = bar

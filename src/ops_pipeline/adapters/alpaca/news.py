@@ -10,6 +10,7 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import wire_market as wire
 from ops_pipeline.adapters.alpaca.book import moment
 from ops_pipeline.adapters.alpaca.client import AlpacaClient
+from ops_pipeline.adapters.alpaca.instants import instant
 from ops_pipeline.adapters.alpaca.reading import pages
 from ops_pipeline.domain.news import NewsItem, identify_news
 from ops_pipeline.domain.records import Failed
@@ -73,7 +74,7 @@ def item_of(row: wire.Article, *, seen_at: datetime) -> NewsItem:
         news_id=identify_news(SOURCE, str(row.id)),
         source=row.source or SOURCE,
         url=row.url or f"{SOURCE}:{row.id}",
-        published_at=row.created_at,
+        published_at=instant(row.created_at, where=f"article {row.id}"),
         first_seen_at=seen_at,
         headline=plain(row.headline, limit=_LONGEST_HEADLINE),
         body=plain(row.summary, limit=_LONGEST_BODY),

@@ -8,11 +8,11 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import wire_market as wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
 from ops_pipeline.adapters.alpaca.errors import Refused
+from ops_pipeline.adapters.alpaca.instants import day_of
 from ops_pipeline.adapters.alpaca.kept import Kept
 from ops_pipeline.adapters.alpaca.listing import TYPES, Listing, list_contracts
 from ops_pipeline.adapters.alpaca.option_table import Days, QuoteTable, columns_of
 from ops_pipeline.adapters.alpaca.reading import pages
-from ops_pipeline.adapters.alpaca.translate_market import day_of
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Chain, Feed, OptionQuote, SpotQuote
 from ops_pipeline.domain.units import Occ
@@ -114,7 +114,7 @@ class OptionQuotes:
     def _table(self, rows: Mapping[str, wire.OptionSnapshot], wanted: Mapping[Occ, int | None]) -> QuoteTable:
         """Read the rows that are wanted, each with its open interest; one that does not fit is left out."""
         now = self._clock.now()
-        today = day_of(now)
+        today = day_of(now, where="now")
         days = Days(today=today, before=self._calendar.previous(today).date)
         columns = columns_of({occ: row for occ, row in rows.items() if occ in wanted}, days)
         self.refused += len(columns.refused)

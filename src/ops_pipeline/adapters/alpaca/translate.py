@@ -8,6 +8,7 @@ from typing import Any
 
 from ops_pipeline.adapters.alpaca import amounts, wire
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.instants import instant
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.instruments import OptionContract, Right, contract_of
 from ops_pipeline.domain.orders import BrokerOrder, BrokerStatus, Leg, OrderIntent, Side
@@ -77,7 +78,7 @@ def order_of(row: wire.Order) -> BrokerOrder:
         cum=amounts.units(row.filled_qty or _ZERO, symbol=symbol, where=f"{where} filled_qty"),
         legs=_legs_of(row),
         limit=amounts.exact_price(limit, where=f"{where} limit_price") if limit is not None else 0,
-        submitted_at=placed,
+        submitted_at=instant(placed, where=where),
         reason="" if row.status in _STATUSES else row.status,
     )
 

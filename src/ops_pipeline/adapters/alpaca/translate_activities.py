@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from ops_pipeline.adapters.alpaca import amounts, wire
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.instants import day_of, instant, on_day
 from ops_pipeline.adapters.alpaca.translate import STANDARD
 from ops_pipeline.domain.instruments import Split, contract_of, split_contract
 from ops_pipeline.domain.orders import Activity, ActivityKind, Fill
 from ops_pipeline.domain.units import ClientOrderId, Occ
 
-_NEW_YORK = ZoneInfo("America/New_York")
 _CLOSE = time(16, 0)
 _ZERO = Decimal(0)
 _SIGNS = {"buy": 1, "sell": -1, "sell_short": -1}
@@ -73,7 +72,7 @@ def _trade(row: wire.Activity, owners: Mapping[str, ClientOrderId], fills: Mappi
         qty=sign * abs(amounts.units(row.qty, symbol=row.symbol, where=f"{where} qty")),
         price=amounts.price(row.price, where=f"{where} price"),
         fees=0,
-        at=at,
+        at=(at := instant(at, where=where)),
     )
     if how not in _FILLS | _BUSTS:
         detail = f"trade of unknown kind {how!r}"
@@ -130,14 +129,15 @@ def _instant(row: wire.Activity) -> datetime:
     The venue moves positions on the day itself and may tell of it a day later.
     """
     day = _day(row)
-    ended = datetime.combine(day, _CLOSE, tzinfo=_NEW_YORK).astimezone(UTC) if day else None
-    told = row.created_at
+    where = f"activity {row.id}"
+    ended = on_day(day, _CLOSE, where=where) if day else None
+    told = instant(row.created_at, where=where) if row.created_at else None
     moves = row.activity_type in _MOVES
     if told is not None and ended is not None:
         return min(told, ended) if moves else told
     found = told or ended
     if found is None:
-        raise WireError(f"activity {row.id}: expected created_at or date, found neither")
+        raise WireError(f"{where}: expected created_at or date, found neither")
     return found
 
 
@@ -166,21 +166,25 @@ def _contract_splits(rows: Sequence[wire.Activity]) -> tuple[list[Activity], fro
 
 def _contract_split(pair: Sequence[wire.Activity]) -> Activity | None:
     """Read a whole split of a contract; None where the rows do not show one beyond doubt."""
-    gone = next((row for row in pair if (row.qty or 0) < 0), None)
-    come = next((row for row in pair if (row.qty or 0) > 0), None)
-    if len(pair) != 2 or gone is None or come is None or not gone.qty or not come.qty:
+    moved = [
+        (amounts.units(row.qty or _ZERO, symbol=row.symbol or "", where=f"activity {row.id} qty"), row)
+        for row in pair
+    ]
+    gone = next((one for one in moved if one[0] < 0), None)
+    come = next((one for one in moved if one[0] > 0), None)
+    if len(moved) != 2 or gone is None or come is None:
         return None
-    contract = contract_of(gone.symbol or "")
-    ratio, rest = divmod(come.qty, -gone.qty)
+    contract = contract_of(gone[1].symbol or "")
+    ratio, rest = divmod(come[0], -gone[0])
     if contract is None or rest or ratio < 2 or any(row.net_amount for row in pair):
         return None
-    at = _instant(gone)
-    day = at.astimezone(_NEW_YORK).date()
-    split = Split(ticker=contract.underlying, session=day, new=int(ratio), old=1)
+    at = _instant(gone[1])
+    day = day_of(at, where=f"activity {gone[1].id}")
+    split = Split(ticker=contract.underlying, session=day, new=ratio, old=1)
     after, for_one = split_contract(contract, split)
-    if after.occ != come.symbol or for_one != ratio:
+    if after.occ != come[1].symbol or for_one != ratio:
         return None
-    made = _activity(gone, ActivityKind.SPLIT, at, qty=0, amount=0, detail=_detail(gone))
+    made = _activity(gone[1], ActivityKind.SPLIT, at, qty=0, amount=0, detail=_detail(gone[1]))
     return replace(made, split=split)
 
 

@@ -1,29 +1,23 @@
 """Prices, bars and splits between the venue's spelling and the domain's. Pure."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import isfinite
-from zoneinfo import ZoneInfo
 
 from ops_pipeline.adapters.alpaca import amounts
 from ops_pipeline.adapters.alpaca import wire_market as wire
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.instants import day_of, instant
 from ops_pipeline.domain.instruments import Split
 from ops_pipeline.domain.market import Bar, Interval, Session, SpotQuote
 from ops_pipeline.domain.units import Usd4
 
-NEW_YORK = ZoneInfo("America/New_York")
 _MINUTE = timedelta(minutes=1)
 _MOST_UNITS = 10**15
 # Rates of splits are told as decimals: 1.5 is 3:2.
 _FINEST_RATE = 10_000
-
-
-def day_of(at: datetime) -> date:
-    """Give the New York date of an instant."""
-    return at.astimezone(NEW_YORK).date()
 
 
 def spot_of(ticker: str, row: wire.StockSnapshot) -> SpotQuote | None:
@@ -32,9 +26,9 @@ def spot_of(ticker: str, row: wire.StockSnapshot) -> SpotQuote | None:
     price = amounts.quoted(trade.p, where=f"trade of {ticker}") if trade else None
     if trade is None or price is None:
         return None
-    if day is None or day_of(day.t) != day_of(trade.t):
-        return SpotQuote(ticker=ticker, price=price, at=trade.t)
-    where = f"day of {ticker}"
+    where = f"snapshot of {ticker}"
+    if day is None or day_of(day.t, where=where) != day_of(trade.t, where=where):
+        return SpotQuote(ticker=ticker, price=price, at=instant(trade.t, where=where))
     return SpotQuote(
         ticker=ticker,
         price=price,
@@ -52,7 +46,7 @@ def bar_of(ticker: str, interval: Interval, row: wire.Bar, session: Session | No
     if interval is Interval.DAY:
         end = session.close_at
     else:
-        end = row.t.astimezone(UTC) + _MINUTE
+        end = instant(row.t, where=f"bar of {ticker}") + _MINUTE
         if not session.open_at < end <= session.close_at:
             return None
     where = f"bar of {ticker} at {row.t.isoformat()}"
