@@ -10,7 +10,8 @@ from threading import Thread
 
 import uvicorn
 
-from ops_pipeline.adapters.alpaca.stream_link import LinkRules, StreamKey, StreamMeans
+from ops_pipeline.adapters.alpaca.stream_link import StreamKey, StreamMeans
+from ops_pipeline.adapters.alpaca.stream_patience import LinkRules
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
 from ops_pipeline.domain.instruments import Right

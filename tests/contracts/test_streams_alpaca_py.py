@@ -34,7 +34,7 @@ def running(stream, server):
         except Exception as error:  # noqa: BLE001 - whatever ended it is what the test is to see
             failed.append(error)
 
-    thread = Thread(target=run)
+    thread = Thread(target=run, daemon=True)
     thread.start()
     wait_for(lambda: stream._running and server.streams.lines, "the library to connect")
     try:

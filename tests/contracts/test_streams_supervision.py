@@ -1,13 +1,17 @@
 """Whatever happens to the connection, the order stream comes back, in no storm, and says what it missed."""
 
+import logging
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from random import Random
 
 import pytest
 from websockets.sync.server import serve
 
-from ops_pipeline.adapters.alpaca.stream_link import Backoff, LinkRules, StreamKey
+from ops_pipeline.adapters.alpaca.stream_link import StreamKey
+from ops_pipeline.adapters.alpaca.stream_patience import Backoff, LinkRules
 from ops_pipeline.adapters.alpaca.stream_trading import GAP
 from ops_pipeline.adapters.alpaca.streams import TradeUpdates
 from ops_pipeline.app.clock import sleep
@@ -50,6 +54,18 @@ def drained(stream, count):
 
     wait_for(enough, f"{count} updates")
     return found
+
+
+@contextmanager
+def in_thread(server):
+    """Let a server serve beside the test."""
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 def wait_s_until_next_attempt(stream, clock):
@@ -217,10 +233,16 @@ def test_a_key_that_opens_nothing_is_refused_and_shown_without_the_secret(server
         assert wait_s_until_next_attempt(stream, clock) >= 5
 
 
+def test_no_log_shows_the_secret_however_much_is_logged(server, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    key = StreamKey(key_id="demo", secret="a-canary-nobody-sees")
+    with running(TradeUpdates(server.url("/stream"), key=key, means=clock.means())) as stream:
+        wait_for(lambda: stream.state.refused, "the refusal")
+    assert "a-canary-nobody-sees" not in caplog.text
+
+
 def test_a_server_that_accepts_and_says_nothing_is_given_up_after_ten_seconds(clock):
-    with serve(list, "127.0.0.1", 0) as silent:
-        thread = threading.Thread(target=silent.serve_forever)
-        thread.start()
+    with serve(list, "127.0.0.1", 0) as silent, in_thread(silent):
         port = silent.socket.getsockname()[1]
         stream = TradeUpdates(f"ws://127.0.0.1:{port}/stream", key=KEY, means=clock.means())
         with running(stream):
@@ -231,8 +253,27 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_after_ten_seconds(cl
             clock.seconds += 0.2
             wait_for(lambda: stream.state.trouble, "the silent server to be given up")
             assert "expected an answer within 10 s" in stream.state.trouble
-        silent.shutdown()
-        thread.join()
+
+
+def test_no_redirect_is_followed_for_the_key_would_go_with_it(server, clock):
+    class Elsewhere(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", server.url("/stream"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere, in_thread(elsewhere):
+        url = f"ws://127.0.0.1:{elsewhere.server_port}/stream"
+        with running(TradeUpdates(url, key=KEY, means=clock.means())) as stream:
+            wait_for(lambda: stream.state.trouble, "the redirect")
+            assert "302" in stream.state.trouble
+            assert stream.state.greeted == 0
 
 
 def test_a_server_of_another_stream_is_named_as_trouble(server, clock):

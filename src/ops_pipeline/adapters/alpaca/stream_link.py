@@ -11,14 +11,14 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection, reconnect
 
+from ops_pipeline.adapters.alpaca.stream_patience import DEFAULT_RULES, Backoff, LinkRules
 from ops_pipeline.domain.errors import OpsError
 from ops_pipeline.ports import Clock
 
 _PACKED: Final = {"Content-Type": "application/msgpack"}
 _LARGEST_FRAME: Final = 4 * 1024 * 1024
-_LONGEST_EXPONENT: Final = 32
 # The library would log every frame at DEBUG, the one with the secret among them.
 _WITHOUT_FRAMES: Final = logging.getLogger("ops_pipeline.streams")
 _WITHOUT_FRAMES.setLevel(logging.WARNING)
@@ -30,25 +30,6 @@ class StreamError(OpsError):
 
 class StreamRefusedError(StreamError):
     """A no of the broker's (credentials, plan, another connection): the next try waits longer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkRules:
-    """How patient a connection is, in seconds."""
-
-    poll_s: float = 0.25
-    open_within_s: float = 10.0
-    answer_within_s: float = 10.0
-    close_within_s: float = 1.0
-    ping_every_s: float = 10.0
-    mute_after_s: float = 30.0
-    steady_after_s: float = 60.0
-    first_delay_s: float = 1.0
-    refused_delay_s: float = 10.0
-    longest_delay_s: float = 60.0
-
-
-DEFAULT_RULES: Final = LinkRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,29 +60,6 @@ class LinkState:
     faults: int
     trouble: str | None
     refused: bool
-
-
-class Backoff:
-    """How long to wait before the next attempt: twice as long each time, half of it by chance.
-
-    Only a connection that lasted `steady_after_s` ends a row of failures, so that a server which accepts
-    and drops is not asked again and again.
-    """
-
-    def __init__(self, rules: LinkRules, draws: Random) -> None:
-        """Begin with no failure; `draws` gives the chance."""
-        self._rules = rules
-        self._draws = draws
-        self._failures = 0
-
-    def delay_s(self, *, lasted_s: float, refused: bool) -> float:
-        """Give the seconds to wait after a connection that lasted `lasted_s` (0: it never stood)."""
-        if lasted_s >= self._rules.steady_after_s:
-            self._failures = 0
-        first = self._rules.refused_delay_s if refused else self._rules.first_delay_s
-        full = min(self._rules.longest_delay_s, first * 2.0 ** min(self._failures, _LONGEST_EXPONENT))
-        self._failures += 1
-        return full / 2 + self._draws.random() * full / 2
 
 
 class Line:
@@ -243,7 +201,7 @@ class Link:
     def _converse(self) -> None:
         self._attempts += 1
         self._given_up = None
-        with connect(
+        with _OneHost(
             self._url,
             additional_headers=_PACKED if self._packed else None,
             proxy=None,
@@ -310,6 +268,14 @@ class Link:
             self._faults += 1
             self._trouble = f"{type(error).__name__}: {error}"
             self._talk.missed()
+
+
+class _OneHost(reconnect):
+    """A connection to the host it was told, and to no other: the key would follow a redirect."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Take a redirect for the failure it is."""
+        return exc
 
 
 class _ClosedError(Exception):
