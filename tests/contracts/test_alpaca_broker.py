@@ -398,6 +398,29 @@ def test_orders_are_paged_to_the_end(clock):
     assert venue.asked[1].params["nested"] == "true"
 
 
+def test_a_page_in_which_legs_count_as_orders_is_not_taken_for_the_last(clock):
+    legs = [order_row("l-1", side="sell", position_intent="sell_to_close"), order_row("l-2")]
+    rows = [
+        order_row(
+            f"p-{number:04d}",
+            order_class="mleg",
+            symbol="",
+            side="",
+            submitted_at=stamp(number / 60),
+            legs=[leg | {"id": f"{leg['id']}-{number}"} for leg in legs],
+        )
+        for number in range(400)
+    ]
+    listing = Orders(rows)
+
+    def answer(asked):
+        return Answer(body=listing(asked).body[: 500 // 3 + 1])
+
+    with serving(with_account(answer)) as venue:
+        found = broker_of(venue.url, clock).orders(since=SINCE)
+    assert [order.broker_order_id for order in found] == [row["id"] for row in rows]
+
+
 def test_a_page_that_does_not_join_the_one_before_is_no_list(clock):
     rows = [order_row(f"b-{number:04d}", submitted_at=stamp(number / 60)) for number in range(700)]
     listing = Orders(rows)
@@ -500,6 +523,30 @@ def test_the_fill_of_an_order_that_replaced_ours_is_ours(clock):
     ]
     found, _ = read_activities(clock, [fill_row(1, order_id="b-2")], orders)
     assert found[0].fill.client_order_id == "op1-x"
+
+
+def test_a_replacement_is_ours_even_where_what_it_replaced_is_no_longer_listed(clock):
+    old = order_row("b-1", client_order_id="op1-x", status="replaced", replaced_by="b-2")
+    new = order_row("b-2", client_order_id="made-by-venue", replaces="b-1")
+    listed = Activities([fill_row(1, order_id="b-2")], [new])
+
+    def answer(asked):
+        return Answer(body=old) if asked.path == "/v2/orders/b-1" else listed(asked)
+
+    with serving(with_account(answer)) as venue:
+        (activity,) = broker_of(venue.url, clock).activities(since=SINCE)
+    assert activity.fill.client_order_id == "op1-x"
+
+
+def test_orders_that_replace_each_other_in_a_circle_are_refused(clock):
+    one = order_row("b-1", status="replaced", replaces="b-2", replaced_by="b-2")
+    other = order_row("b-2", status="replaced", replaces="b-1", replaced_by="b-1")
+
+    def answer(asked):
+        return Answer(body=other if asked.path.endswith("b-2") else one)
+
+    with serving(with_account(answer)) as venue, pytest.raises(WireError, match="expected fewer than 50"):
+        broker_of(venue.url, clock).order(ClientOrderId(one["client_order_id"]))
 
 
 def test_a_fill_of_an_order_that_the_venue_does_not_have_is_nobody_s(clock):

@@ -81,10 +81,7 @@ class OrderBook:
             raise
         if row.order_class == "mleg" and row.symbol:
             return self._parent_of(row)
-        first, steps = row, 0
-        while first.replaces and steps < _LONGEST_CHAIN:
-            first, steps = self._by_id(first.replaces), steps + 1
-        return ClientOrderId(first.client_order_id)
+        return self._root_of(row)
 
     def _parent_of(self, leg: wire.Order) -> ClientOrderId:
         """Find a leg's parent among the orders of its time: a leg does not name it."""
@@ -123,11 +120,25 @@ class OrderBook:
             params["after"] = moment(_placed(last) - _BEFORE)
 
     def _note(self, row: wire.Order) -> None:
-        owner = self._owners.setdefault(row.id, ClientOrderId(row.client_order_id))
+        owner = self._owners.get(row.id)
+        if owner is None:
+            owner = self._owners[row.id] = self._root_of(row)
         for leg in row.legs or ():
             self._owners[leg.id] = owner
         if row.replaced_by:
             self._owners[row.replaced_by] = owner
+
+    def _root_of(self, row: wire.Order) -> ClientOrderId:
+        """Give the client order id that an order, or the first of those it replaced, was sent with."""
+        steps = 0
+        while row.replaces:
+            known = self._owners.get(row.replaces)
+            if known is not None:
+                return known
+            if steps == _LONGEST_CHAIN:
+                raise WireError(f"order {row.id}: expected fewer than {steps} replacements, found more")
+            row, steps = self._by_id(row.replaces), steps + 1
+        return ClientOrderId(row.client_order_id)
 
     def _followed(self, row: wire.Order, known: Mapping[str, wire.Order]) -> BrokerOrder:
         chain: list[BrokerOrder] = []
