@@ -79,6 +79,8 @@ class ClientLine:
 
     def push(self, said: Said) -> None:
         """Send what nobody asked for now, or let happen to it what may."""
+        if self.muted:
+            return
         fate = draw_fate(self._faults(), self._draws)
         frame = self._encode(said)
         if fate.cut:
