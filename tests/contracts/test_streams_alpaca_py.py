@@ -84,10 +84,12 @@ def test_a_buy_is_new_and_then_filled(server):
 
 
 def test_a_partial_fill_is_told_as_one_and_the_rest_as_a_fill(server):
+    with server.venue.at_work():
+        cheap = min(server.quoted(), key=lambda quote: (quote.ask, quote.occ))
     with trading(server) as heard:
-        # Paper fills one order in ten in parts; orders of many contracts meet it soon.
-        for number in range(60):
-            server.buy(qty=4, tag=f"in parts {number}")
+        # Paper fills one order in ten in parts; of many orders some are. The limit lets the rest fill too.
+        for number in range(80):
+            server.buy(qty=4, occ=cheap.occ, limit=2 * cheap.ask, tag=f"in parts {number}")
         wait_for(lambda: parts(heard), "a partial fill and its rest")
         (first, last) = parts(heard)[0]
     assert (first.order.status, last.order.status) == (OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
