@@ -19,9 +19,13 @@ NUMBER = "PA0000000001"
 KEYS = Keys("the-key-id", "the-secret")
 CALL = Occ("ACME261016C00050000")
 LATER_CALL = Occ("ACME261120C00050000")
-# Short enough for a test, in the proportions of the shipped ones.
+# As long as a busy machine may need, but for the waits between attempts.
+PATIENT = Patience(
+    connect_s=10.0, read_s=10.0, total_s=20.0, backoff_s=0.01, longest_wait_s=0.05, read_total_s=60.0
+)
+# For answers that do not come, in the proportions of the shipped waits.
 QUICK = Patience(
-    connect_s=1.0, read_s=0.4, total_s=0.6, attempts=3, backoff_s=0.01, longest_wait_s=0.05, read_total_s=5.0
+    connect_s=1.0, read_s=0.4, total_s=0.6, backoff_s=0.01, longest_wait_s=0.05, read_total_s=5.0
 )
 
 
@@ -44,7 +48,7 @@ class Standing:
             client.close()
 
 
-def client_of(url: str, clock: Standing, *, patience: Patience = QUICK, keys: Keys = KEYS) -> AlpacaClient:
+def client_of(url: str, clock: Standing, *, patience: Patience = PATIENT, keys: Keys = KEYS) -> AlpacaClient:
     client = AlpacaClient(
         url,
         keys,
@@ -58,7 +62,7 @@ def client_of(url: str, clock: Standing, *, patience: Patience = QUICK, keys: Ke
     return client
 
 
-def broker_of(url: str, clock: Standing, *, patience: Patience = QUICK) -> AlpacaBroker:
+def broker_of(url: str, clock: Standing, *, patience: Patience = PATIENT) -> AlpacaBroker:
     return AlpacaBroker(client_of(url, clock, patience=patience), number=NUMBER, clock=clock)
 
 

@@ -24,6 +24,8 @@ from tests.builders_alpaca import (
     CALL,
     LATER_CALL,
     NOW,
+    PATIENT,
+    QUICK,
     Standing,
     account_row,
     approved,
@@ -47,10 +49,14 @@ def clock():
     standing.close()
 
 
+def patience_for(answer):
+    return QUICK if answer.delay_s else PATIENT
+
+
 def submitted(answer, clock, order=None):
     """Submit an order to a venue that answers the POST so; give the outcome and what was asked."""
     with serving(with_account(lambda _: answer)) as venue:
-        outcome = broker_of(venue.url, clock).submit(order or approved())
+        outcome = broker_of(venue.url, clock, patience=patience_for(answer)).submit(order or approved())
         assert venue.count("POST") == 1
     return outcome, venue.asked[-1]
 
@@ -241,7 +247,7 @@ def test_another_account_s_number_makes_every_read_unavailable(clock):
 )
 def test_anything_but_a_whole_list_is_no_list(clock, answer):
     with serving(with_account(lambda _: answer)) as venue:
-        broker = broker_of(venue.url, clock)
+        broker = broker_of(venue.url, clock, patience=patience_for(answer))
         reads = [
             broker.positions,
             lambda: broker.orders(since=SINCE),
