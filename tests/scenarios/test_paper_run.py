@@ -22,6 +22,7 @@ from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 from ops_pipeline.domain.events import FillBooked
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.ports import BrokerUnavailable
+from ops_pipeline.simserver.files import read_faults
 from ops_pipeline.simserver.serving import VenueServer, open_port
 from ops_pipeline.simserver.terms import VenueTerms
 from ops_pipeline.simserver.venue import Venue
@@ -33,11 +34,14 @@ SPEED = 240.0
 FAST = [replace(own, trading_per_minute=1_000_000, data_per_minute=1_000_000) for own in (LARGE, TINY)]
 
 
+BAD_DAY = Path(__file__).resolve().parents[2] / "config" / "sim_faults.toml"
+
+
 @contextmanager
-def serving(*, speed=SPEED, start=START):
+def serving(*, speed=SPEED, start=START, plan=None):
     terms = VenueTerms(accounts=tuple(FAST), speed=speed, start=start, first_session=start.date())
     with open_port("127.0.0.1", 0) as taken:
-        server = VenueServer(Venue(terms, calendar=exchange_calendar(), wall=WallClock()), taken)
+        server = VenueServer(Venue(terms, calendar=exchange_calendar(), wall=WallClock()), taken, plan=plan)
         thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
         thread.start()
         while not server.started:
@@ -49,7 +53,7 @@ def serving(*, speed=SPEED, start=START):
             thread.join(10)
 
 
-def settings_at(server, **groups):
+def settings_at(server, *, broker_more=None, **groups):
     host = server.address
     broker = {
         "kind": "alpaca",
@@ -59,7 +63,7 @@ def settings_at(server, **groups):
         # The calmest of the served names stands in for the market.
         "regime_symbol": "HARW",
         "start_within_s": 0,
-    }
+    } | (broker_more or {})
     return at_venue(host, **({"broker": broker} | groups))
 
 
@@ -72,44 +76,63 @@ def keys(monkeypatch):
     monkeypatch.setattr("ops_pipeline.app.brake.EmergencyBrake.listen", lambda _: None)
 
 
-def test_a_session_over_the_brokers_api_trades_ends_equal_and_is_reopened_at_the_broker(tmp_path):
-    said = []
-    with serving() as server:
-        order = live.Order(speed=SPEED, sessions=1)
-        outcome = live.run_live(settings_at(server), tmp_path, order, say=said.append)
-        with server.venue.at_work():
-            desks = {own.number: server.venue.desk_of(own.key, own.secret) for own in FAST}
-            held = {
-                number: {occ: holding.qty for occ, holding in desk.book.holdings.items() if holding.qty}
-                for number, desk in desks.items()
-            }
-            cash = {number: desk.book.cash for number, desk in desks.items()}
-        reopened = reopen(outcome.run, writable=False)
-        with reopened:
-            assert reopened.clock.now() > START
-            for account, own in (("large", LARGE), ("tiny", TINY)):
-                assert reopened.brokers[AccountId(account)].account().cash == cash[own.number]
-    summary = outcome.summary
-    assert "2026-07-13 is over" in said
-    assert summary["sessions"] == 1
-    assert summary["reconciliation"]["breaks"] == 0
-    assert summary["positions"]["opened"] >= 1
-    assert summary["fills"] >= 1
+def books_at(server):
+    """Give what the broker itself holds and has, by account number."""
+    with server.venue.at_work():
+        books = {own.number: server.venue.desk_of(own.key, own.secret).book for own in FAST}
+        held = {n: {occ: h.qty for occ, h in book.holdings.items() if h.qty} for n, book in books.items()}
+        return held, {number: book.cash for number, book in books.items()}
+
+
+def ends_equal(outcome, server):
+    """Judge that broker and ledger end with the same contracts and the same cash; give the fills booked."""
+    held, cash = books_at(server)
+    fills = []
     with read_store(outcome.run.database) as store:
         for account, own in (("large", LARGE), ("tiny", TINY)):
             ledger = store.ledger(AccountId(account))
             assert (ledger.broker, ledger.number) == ("alpaca-local", own.number)
             assert ledger.held() == held[own.number]
             assert ledger.cash == cash[own.number]
-            assert summary["accounts"][account]["cash_off"] == 0.0
-        fills = [
-            e for a in ("large", "tiny") for e in store.events(AccountId(a)) if isinstance(e.body, FillBooked)
-        ]
-        assert len(fills) == summary["fills"]
-        assert all(START <= event.body.fill.at <= START + timedelta(hours=3) for event in fills)
+            assert ledger.live_orders == ()
+            assert outcome.summary["accounts"][account]["cash_off"] == 0.0
+            fills += [e.body.fill for e in store.events(AccountId(account)) if isinstance(e.body, FillBooked)]
+    return fills
+
+
+def test_a_session_over_the_brokers_api_trades_ends_equal_and_is_reopened_at_the_broker(tmp_path):
+    said = []
+    with serving() as server:
+        order = live.Order(speed=SPEED, sessions=1)
+        outcome = live.run_live(settings_at(server), tmp_path, order, say=said.append)
+        fills = ends_equal(outcome, server)
+        with reopen(outcome.run, writable=False) as reopened:
+            assert reopened.clock.now() > START
+            for account, own in (("large", LARGE), ("tiny", TINY)):
+                assert reopened.brokers[AccountId(account)].account().cash == books_at(server)[1][own.number]
+    summary = outcome.summary
+    assert "2026-07-13 is over" in said
+    assert (summary["sessions"], summary["reconciliation"]["breaks"]) == (1, 0)
+    assert summary["positions"]["opened"] >= 1
+    assert len(fills) == summary["fills"] >= 1
+    assert all(START <= fill.at <= START + timedelta(hours=3) for fill in fills)
     # With the broker gone nothing simulated stands in for it.
     with pytest.raises(BrokerUnavailable):
         reopen(outcome.run, writable=False)
+
+
+def test_a_session_with_three_bad_calls_in_ten_ends_with_broker_and_ledger_equal(tmp_path):
+    drawn = []
+    with serving(speed=120.0, start=START + timedelta(minutes=55), plan=read_faults(BAD_DAY)) as server:
+        draw = server.faults.draw
+        server.faults.draw = lambda *asked: drawn.append(draw(*asked)) or drawn[-1]
+        settings = settings_at(server, broker_more={"start_within_s": 60})
+        order = live.Order(speed=120.0, sessions=1)
+        outcome = live.run_live(settings, tmp_path, order, say=lambda _: None)
+        ends_equal(outcome, server)
+    assert outcome.summary["reconciliation"]["breaks"] == 0
+    assert len(drawn) > 300
+    assert sum(rule is not None for rule in drawn) > len(drawn) // 5
 
 
 def test_a_run_is_not_begun_for_an_account_that_is_not_the_pinned_one(tmp_path):

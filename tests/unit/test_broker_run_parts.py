@@ -28,13 +28,14 @@ class Pushed:
     def __init__(self, heard_at=None):
         self.heard_at = heard_at
         self.updates = []
+        self.given_up = []
 
     def drain(self):
         found, self.updates = self.updates, []
         return found
 
     def reconnect(self, why):
-        raise AssertionError(why)
+        self.given_up.append(why)
 
 
 def update():
@@ -80,6 +81,36 @@ def test_what_is_pushed_wakes_its_account_once_and_is_no_record_itself():
         watch.look(NOW, lambda now, account: woken.append((now, account)))
     assert woken == [(NOW, LARGE)]
     assert said == []
+
+
+def after_a_fill(*, pushed_at_s=None, seconds=30):
+    """Let REST book a fill after 100 s, the stream push something then or never; give what it was told."""
+    stream, counted = Pushed(heard_at=NOW), [0]
+    wall = SimulatedClock(NOW)
+    watch = StreamWatch(
+        {LARGE: stream},
+        wall=wall,
+        silent_after=timedelta(hours=1),
+        say=lambda _: None,
+        booked=lambda _: counted[0],
+    )
+    for second in range(100 + seconds):
+        wall.move_to(NOW + timedelta(seconds=second))
+        counted[0] = 3 if second >= 100 else 0
+        stream.updates = [update()] if second == pushed_at_s else []
+        watch.look(wall.now(), lambda *_: None)
+    return stream.given_up
+
+
+def test_a_stream_that_did_not_tell_of_a_booked_fill_is_made_anew_once():
+    assert after_a_fill() == ["a fill was booked over REST and not pushed"]
+    assert after_a_fill(seconds=10) == []
+    assert len(after_a_fill(pushed_at_s=30)) == 1
+
+
+@pytest.mark.parametrize("pushed_at_s", [45, 99, 100, 109])
+def test_a_stream_that_told_of_it_shortly_before_or_after_is_kept(pushed_at_s):
+    assert after_a_fill(pushed_at_s=pushed_at_s) == []
 
 
 def test_a_stream_that_goes_and_comes_is_told_once_each_time():

@@ -17,7 +17,9 @@ from ops_pipeline.adapters.alpaca.streams import TradeUpdates
 from ops_pipeline.adapters.calendar.sessions import NEW_YORK, SessionCalendar
 from ops_pipeline.adapters.simulator.matching import MatchRules
 from ops_pipeline.app.alpaca_side import AlpacaSide, Lines, open_lines
+from ops_pipeline.app.answers import Answer, facts_of
 from ops_pipeline.app.broker_options import BrokerOptions
+from ops_pipeline.app.careful import CarefulBroker
 from ops_pipeline.app.clock import WallClock, elapsed_s
 from ops_pipeline.app.compose import Market
 from ops_pipeline.app.credentials import Credentials, load_all
@@ -27,6 +29,7 @@ from ops_pipeline.app.outside import RealisedVolatility
 from ops_pipeline.app.run_clock import BrokerClock, RunClock, ServedClock, refuse_other_speed
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.app.venues import venue_named
+from ops_pipeline.domain.capabilities import ALPACA
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.market import Bar, Feed, Interval
 from ops_pipeline.domain.units import AccountId
@@ -71,13 +74,15 @@ def open_broker(
     *,
     environment: Mapping[str, str],
     ledgers: Mapping[AccountId, str],
+    answers: Sequence[Answer] = (),
     speed: float | None = 1.0,
 ) -> BrokerParts:
     """Open every account of the settings at its broker and verify who answers.
 
-    `ledgers` names the venue of each account's ledger so far; `speed` is that of a server on this machine
-    (None: only a short look is taken, at its present). Raises ConfigurationError that names what
-    does not belong together, MissingDataError for credentials, BrokerUnavailable without an answer.
+    `ledgers` names the venue of each account's ledger so far, `answers` what was probed; `speed` is that of
+    a server on this machine (None: only a short look is taken, at its present). Raises ConfigurationError
+    that names what does not belong together, MissingDataError for credentials, BrokerUnavailable without
+    an answer.
     """
     venue, keys = venue_named(settings.broker), load_all(settings.accounts, environment=environment)
     if not keys:
@@ -96,7 +101,12 @@ def open_broker(
                 identity=identity, side=side, signing_key=own.secret.reveal().encode()
             )
         brokers = {
-            account: AlpacaBroker(own.trading, number=_number(settings, account), clock=clock)
+            account: CarefulBroker(
+                AlpacaBroker(own.trading, number=_number(settings, account), clock=clock),
+                profile=ALPACA.with_answers(facts_of(answers, venue=venue, account=account)),
+                calendar=calendar,
+                clock=clock,
+            )
             for account, own in lines.items()
         }
         market = _market(settings, calendar, next(iter(lines.values())), clock)

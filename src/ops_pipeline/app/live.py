@@ -14,6 +14,7 @@ from ops_pipeline.adapters.calendar.sessions import NEW_YORK
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import compose, runs
+from ops_pipeline.app.answers import read_answers
 from ops_pipeline.app.attend import Attendant
 from ops_pipeline.app.brake import EmergencyBrake
 from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
@@ -98,7 +99,7 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
         from ops_pipeline.app.go_live import ramped_settings
 
         settings = ramped_settings(settings, run, today=WallClock().now().date())
-    with _at_broker(settings, run, order, say) as parts:
+    with _at_broker(settings, home, run, order, say) as parts:
         run = run or _created(settings, home)
         outside = Outside(
             market=parts.market, clock=parts.clock, streams=parts.streams, accounts=parts.accounts
@@ -108,7 +109,7 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
 
 
 def _at_broker(
-    settings: Settings, run: runs.Run | None, order: Order, say: Callable[[str], None]
+    settings: Settings, home: Path, run: runs.Run | None, order: Order, say: Callable[[str], None]
 ) -> "BrokerParts":
     from ops_pipeline.app.broker_parts import open_broker
 
@@ -119,7 +120,12 @@ def _at_broker(
 
     def begin() -> "BrokerParts":
         return open_broker(
-            settings, exchange_calendar(), environment=environment(), ledgers=ledgers, speed=order.speed
+            settings,
+            exchange_calendar(),
+            environment=environment(),
+            ledgers=ledgers,
+            answers=read_answers(home),
+            speed=order.speed,
         )
 
     return patiently(begin, within_s=settings.broker.start_within_s, say=say)
@@ -152,6 +158,7 @@ def _trade(
         wall=WallClock(),
         silent_after=timedelta(seconds=settings.broker.stream_silent_s),
         say=say,
+        booked=lambda account: sum(o.booked for o in assembly.store.ledger(account).orders.values()),
     )
     assembly = compose.prepare(
         settings,

@@ -11,6 +11,7 @@ from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.inspection import newest_events
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
+from ops_pipeline.app.answers import read_answers
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, environment, load_settings
 from ops_pipeline.domain.controls import FREE, Brake
@@ -78,7 +79,14 @@ def _reopen_at_broker(
     with read_store(run.database) as reader:
         ledgers = {account: reader.ledger(account).broker for account in reader.accounts()}
     calendar = exchange_calendar()
-    parts = open_broker(settings, calendar, environment=environment(), ledgers=ledgers, speed=None)
+    parts = open_broker(
+        settings,
+        calendar,
+        environment=environment(),
+        ledgers=ledgers,
+        answers=read_answers(run.path.parent.parent),
+        speed=None,
+    )
     assembly = compose.join(
         settings,
         parts.market,
