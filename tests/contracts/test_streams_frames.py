@@ -1,12 +1,15 @@
 """Stream messages, documented and recorded, parse into the right values; what is none is refused by name."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgpack
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ops_pipeline.adapters.alpaca.errors import WireError
 from ops_pipeline.adapters.alpaca.stream_frames import (
@@ -186,12 +189,26 @@ def test_the_order_in_an_update_reads_as_the_recorded_ones_do(shared_data):
         (json.dumps(pushed("new", "new", filled_qty="1e99")).encode(), "filled_qty"),
         (json.dumps(pushed("new", "new", filled_qty="NaN")).encode(), "filled_qty"),
         (json.dumps(pushed("new", "new", filled_qty="1.5", symbol="AAPL250321P00200000")).encode(), "whole"),
+        (json.dumps(pushed("new", "new", filled_qty="-3")).encode(), "at least 0"),
         (json.dumps(pushed("new", "new", updated_at="2026-07-13T10:29:59")).encode(), "expected a message"),
     ],
 )
 def test_what_is_no_update_is_refused_by_name(broken, said):
     with pytest.raises(WireError, match=said):
         read(broken)
+
+
+def test_an_instant_before_the_calendar_is_refused_by_name():
+    message = pushed("new", "new")
+    message["data"]["at"] = "0001-01-01T00:00:00+14:00"
+    with pytest.raises(WireError, match="expected an instant"):
+        read(json.dumps(message).encode())
+    early = json.dumps(
+        [{"T": "q", "S": "A", "t": "0001-01-01T00:00:00+14:00", "bp": 1.2, "ap": 1.3}]
+    ).encode()
+    ((quote,), _) = read_market(early)
+    with pytest.raises(WireError, match="quote of A"):
+        option_quote(quote, confirmed_at=HEARD, feed=Feed.OPRA)
 
 
 def test_a_gap_is_of_no_order():
@@ -326,3 +343,44 @@ def test_a_size_that_is_none_is_refused_by_name():
 def test_a_trade_at_no_price_is_refused_by_name():
     with pytest.raises(WireError, match="trade of A"):
         spot_quote(Trade(S="A", p=0.0, t=HEARD))
+
+
+VALID = (
+    *spellings(MULTI_LEG),
+    *spellings(pushed("fill", "filled")),
+    *spellings([{"T": "q", "S": "AAPL250321P00200000", "t": "2026-07-13T14:29:59Z", "bp": 1.2, "ap": 1.3}]),
+    *spellings([{"T": "t", "S": "AAPL", "t": "2026-07-13T14:29:59Z", "p": 210.1, "s": 100}]),
+    *spellings(
+        [{"T": "n", "id": 7, "headline": "Up", "created_at": "2026-07-13T14:29:59Z", "symbols": ["A"]}]
+    ),
+)
+
+
+@st.composite
+def spoilt(draw):
+    """Give a valid frame with some of its bytes replaced, left out or put in."""
+    frame = bytearray(draw(st.sampled_from(VALID)))
+    for _ in range(draw(st.integers(1, 8))):
+        place = draw(st.integers(0, len(frame)))
+        frame[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return bytes(frame)
+
+
+@given(st.one_of(spoilt(), st.binary(max_size=200), st.text(max_size=100).map(str.encode)))
+@settings(max_examples=1_500)
+def test_no_frame_breaks_a_reader_in_a_way_that_has_no_name(frame):
+    messages, unread = read_market(frame)
+    assert unread >= 0
+    for message in messages:
+        with suppress(WireError):
+            if isinstance(message, Quote):
+                quote = option_quote(message, confirmed_at=HEARD, feed=Feed.OPRA)
+                assert all(side is None or side > 0 for side in (quote.bid, quote.ask))
+            elif isinstance(message, Trade):
+                assert spot_quote(message).price > 0
+    with suppress(WireError):
+        update = read(frame)
+        assert update.cum >= 0
+        assert update.at.tzinfo is UTC
+        assert update.broker_order_id
+        assert update.event

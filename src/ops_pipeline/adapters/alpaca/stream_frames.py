@@ -157,7 +157,7 @@ def option_quote(quote: Quote, *, confirmed_at: datetime, feed: Feed) -> OptionQ
         ask=amounts.quoted(quote.ap, where=where),
         bid_size=_size(quote.bs, where),
         ask_size=_size(quote.asked, where),
-        at=quote.t.astimezone(UTC),
+        at=utc(quote.t, where),
         confirmed_at=confirmed_at,
         feed=feed,
     )
@@ -168,7 +168,15 @@ def spot_quote(trade: Trade) -> SpotQuote:
     price = amounts.quoted(trade.p, where=f"trade of {trade.S}")
     if price is None:
         raise WireError(f"trade of {trade.S}: expected a price > 0, was {trade.p}")
-    return SpotQuote(ticker=trade.S, price=price, at=trade.t.astimezone(UTC))
+    return SpotQuote(ticker=trade.S, price=price, at=utc(trade.t, f"trade of {trade.S}"))
+
+
+def utc(at: datetime, where: str) -> datetime:
+    """Give an instant in UTC; WireError for one that no calendar has there."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise WireError(f"{where}: expected an instant of the common era, was {at.isoformat()}") from None
 
 
 def _size(contracts: float, where: str) -> int:

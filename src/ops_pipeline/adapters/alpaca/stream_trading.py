@@ -1,6 +1,6 @@
 """Frames of the trading websocket and the order updates in them. Pure."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -8,7 +8,7 @@ import msgspec
 
 from ops_pipeline.adapters.alpaca import amounts
 from ops_pipeline.adapters.alpaca.errors import WireError
-from ops_pipeline.adapters.alpaca.stream_frames import UNREADABLE, is_json
+from ops_pipeline.adapters.alpaca.stream_frames import UNREADABLE, is_json, utc
 from ops_pipeline.adapters.alpaca.wire import Instant, Number
 from ops_pipeline.domain.orders import BrokerStatus, OrderUpdate
 from ops_pipeline.domain.units import ClientOrderId
@@ -76,15 +76,20 @@ def order_update(data: TradingData, *, heard_at: datetime) -> OrderUpdate:
     order = data.order
     if order is None or not order.id or not data.event:
         raise WireError(f"trade update: expected an event and an order, was {data.event!r} and {order}")
-    where = f"trade update of {order.id} filled_qty"
+    where = f"trade update of {order.id}"
     at = data.timestamp or data.at or order.updated_at or heard_at
+    cum = amounts.units(
+        order.filled_qty or Decimal(0), symbol=order.symbol or "", where=f"{where} filled_qty"
+    )
+    if cum < 0:
+        raise WireError(f"{where} filled_qty: expected at least 0, was {cum}")
     return OrderUpdate(
         client_order_id=ClientOrderId(order.client_order_id or ""),
         broker_order_id=order.id,
         event=data.event,
         status=_STATUSES.get(order.status, BrokerStatus.UNKNOWN),
-        cum=amounts.units(order.filled_qty or Decimal(0), symbol=order.symbol or "", where=where),
-        at=at.astimezone(UTC),
+        cum=cum,
+        at=utc(at, where),
     )
 
 
