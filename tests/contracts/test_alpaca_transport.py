@@ -53,6 +53,23 @@ def test_a_read_gives_up_after_three_attempts_and_shows_the_last_answer(clock):
     assert (reply.status, venue.count("GET"), len(clock.waits)) == (503, 3, 2)
 
 
+def test_no_attempt_begins_once_the_time_for_a_read_is_over(clock):
+    now = [0.0]
+
+    def answer(_):
+        now[0] += 5.0
+        return Answer(status=503)
+
+    with serving(answer) as venue:
+        client = AlpacaClient(
+            venue.url, KEYS, clock=clock, elapsed=lambda: now[0], sleep=clock.sleep, jitter=Random(1)
+        )
+        clock.clients.append(client)
+        assert client.get("/v2/clock").status == 503
+    # The first answer came after 5 s, the second after 10: a third attempt would begin beyond 8.
+    assert venue.count("GET") == 2
+
+
 def test_waits_grow_and_differ_by_jitter(clock):
     with serving(lambda _: Answer(status=503)) as venue:
         client_of(venue.url, clock, patience=Patience(backoff_s=0.25, longest_wait_s=2.0)).get("/x")

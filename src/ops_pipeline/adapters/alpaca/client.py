@@ -63,7 +63,7 @@ class Patience:
     attempts: int = 3
     backoff_s: float = 0.25
     longest_wait_s: float = 2.0
-    read_total_s: float = 15.0
+    read_total_s: float = 8.0
     most_bytes: int = 32 * 1024 * 1024
 
 
