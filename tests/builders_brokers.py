@@ -53,12 +53,12 @@ class Rig:
             self.move_to(min(end, self.now() + step))
             self.broker.account()
 
-    def calls(self, *, after_days: int = 25) -> list[OptionQuote]:
+    def calls(self, *, after_days: int = 25, ticker: str = TICKER) -> list[OptionQuote]:
         """Give two-sided quotes of calls of the first expiration from then on, nearest the money first."""
         now = self.now()
         first = now.date() + timedelta(days=after_days)
         chain = self.world.chain(
-            TICKER, now=now, first=first, last=first + timedelta(days=14), right=Right.CALL
+            ticker, now=now, first=first, last=first + timedelta(days=21), right=Right.CALL
         )
         expiration = min(contract.expiration for contract in chain.contracts.values())
         usable = [

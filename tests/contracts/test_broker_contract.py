@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.domain.accounts import BrokerPosition
-from ops_pipeline.domain.instruments import parse_occ
+from ops_pipeline.domain.instruments import parse_occ, split_contract
 from ops_pipeline.domain.orders import Accepted, ActivityKind, BrokerStatus, Leg, Rejected, Side, Unknown
 from ops_pipeline.domain.units import ClientOrderId
 from tests.builders_alpaca import approved
@@ -203,6 +204,30 @@ def test_what_is_held_to_its_end_is_booked_and_cash_agrees(rig):
     assert sum(one.qty for one in activities) == 0
     account = rig.broker.account()
     assert account.cash == account.equity == rig.cash + flows(activities)
+
+
+def test_a_split_turns_what_is_held_into_what_it_became(rig):
+    began = rig.now().date()
+    split = next(
+        split
+        for ticker in rig.world.tickers
+        for split in rig.world.splits(
+            ticker, first=began + timedelta(days=1), last=began + timedelta(days=120)
+        )
+    )
+    calendar = exchange_calendar()
+    while (split.session - rig.now().date()).days > 6 or calendar.session_at(rig.now()) is None:
+        rig.move_to(rig.now() + timedelta(days=1))
+    quote = next(quote for quote in rig.calls(after_days=15, ticker=split.ticker) if quote.ask % 100 == 0)
+    before = parse_occ(quote.occ)
+    bought(rig, qty=2, quote=quote)
+    while rig.now().date() <= split.session:
+        rig.pass_market(hours=12)
+    after, for_one = split_contract(before, split)
+    assert {row.symbol: row.qty for row in rig.broker.positions()} == {after.occ: 2 * for_one}
+    (changed,) = [one for one in rig.broker.activities(since=BEGINNING) if one.kind is ActivityKind.SPLIT]
+    assert (changed.symbol, changed.split, changed.qty, changed.amount) == (quote.occ, split, 0, 0)
+    assert rig.broker.account().cash == rig.cash + flows(rig.broker.activities(since=BEGINNING))
 
 
 def test_the_same_day_is_the_same_in_process_and_over_http():
