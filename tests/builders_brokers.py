@@ -124,13 +124,17 @@ class OverHttp(Rig):
 
 
 @contextmanager
-def rig_of(kind: str, *, plan: FaultPlan | None = None) -> Iterator[Rig]:
-    """Open the account in process or over HTTP, there with what `plan` lets go wrong."""
+def rig_of(
+    kind: str, *, plan: FaultPlan | None = None, requests_per_minute: int = 1_000_000
+) -> Iterator[Rig]:
+    """Open the account in process or over HTTP, there with what `plan` lets go wrong.
+
+    The wall stands between looks, so no minute of it ever passes.
+    """
     if kind == "in process":
         yield InProcess()
         return
-    # The wall stands between looks, so no minute of it ever passes.
-    account = replace(DEMO_ACCOUNT, trading_per_minute=1_000_000)
+    account = replace(DEMO_ACCOUNT, trading_per_minute=requests_per_minute)
     with served(accounts=(account,), plan=plan) as running:
         rig = OverHttp(running)
         try:
