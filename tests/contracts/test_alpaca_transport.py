@@ -53,6 +53,14 @@ def test_a_read_gives_up_after_three_attempts_and_shows_the_last_answer(clock):
     assert (reply.status, venue.count("GET"), len(clock.waits)) == (503, 3, 2)
 
 
+@pytest.mark.parametrize(("left", "attempts"), [("9", 1), ("10", 3)])
+def test_the_last_requests_of_a_minute_are_not_spent_on_repeats(clock, left, attempts):
+    headers = {"x-ratelimit-limit": "200", "x-ratelimit-remaining": left}
+    with serving(lambda _: Answer(status=503, headers=headers)) as venue:
+        assert client_of(venue.url, clock).get("/v2/clock").status == 503
+    assert venue.count("GET") == attempts
+
+
 def test_no_attempt_begins_once_the_time_for_a_read_is_over(clock):
     now = [0.0]
 

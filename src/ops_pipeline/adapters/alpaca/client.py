@@ -25,6 +25,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _OUTSIDE: Final = "-._~"
 _ASKED_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _TOO_MANY: Final = 429
+_KEPT_FOR_EXITS: Final = 10
 # The venue counts by the minute.
 _LEAST_WAIT: Final = timedelta(seconds=1)
 _MOST_WAIT: Final = timedelta(minutes=2)
@@ -173,7 +174,7 @@ class AlpacaClient:
             if reply is not None and reply.status not in _ASKED_AGAIN:
                 return reply
             wait_s = self._wait_s(attempt, reply)
-            last = attempt == self.patience.attempts
+            last = attempt == self.patience.attempts or not self._has_spare()
             late = self._elapsed() - began + wait_s > self.patience.read_total_s
             if not last and not late and wait_s <= self.patience.longest_wait_s:
                 self._sleep(wait_s)
@@ -198,6 +199,11 @@ class AlpacaClient:
         asked = _after(reply.header("retry-after"), theirs) or _reset_at(reply.header("x-ratelimit-reset"))
         wait = asked - theirs if asked is not None else _LEAST_WAIT
         return now + min(max(wait, _LEAST_WAIT), _MOST_WAIT)
+
+    def _has_spare(self) -> bool:
+        """Tell whether a repeat leaves enough of the minute's requests for what may not wait."""
+        left = self._heard.rate.remaining
+        return left is None or left >= _KEPT_FOR_EXITS
 
     def _wait_s(self, attempt: int, reply: Reply | None) -> float:
         backoff = self.patience.backoff_s * (1 << attempt - 1) * self._jitter.uniform(0.5, 1.5)
