@@ -11,6 +11,7 @@ import pytest
 
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, Keys, Patience
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent
+from ops_pipeline.adapters.alpaca.line import _Opening
 from ops_pipeline.domain.errors import ConfigurationError
 from tests.builders_alpaca import KEYS, NOW, PATIENT, QUICK, Standing, client_of
 from tests.builders_http import Answer, serving, unused_port
@@ -395,3 +396,37 @@ def test_an_encrypted_line_is_kept_and_used_again(clock, certificate, monkeypatc
         client = client_of(venue.url, clock)
         assert client.get("/a").body == client.get("/b").body
     assert venue.url.startswith("https://localhost:")
+
+
+def test_a_handshake_that_never_comes_ends_in_time_and_nothing_was_sent(clock):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = client_of(f"https://localhost:{silent.getsockname()[1]}", clock, patience=QUICK)
+        began = time.perf_counter()
+        with pytest.raises(NotSent, match="Timeout"):
+            client.send("POST", "/v2/orders", {})
+    assert time.perf_counter() - began < QUICK.total_s + 3.0
+
+
+def test_a_connection_that_comes_too_late_is_closed():
+    begun, go_on = threading.Event(), threading.Event()
+    ours, theirs = socket.socketpair()
+
+    def connect():
+        begun.set()
+        go_on.wait(5)
+        return ours
+
+    opening = _Opening(connect)
+    begun.wait(5)
+    with pytest.raises(TimeoutError, match=r"expected a connection within 0\.01 s"):
+        opening.within(0.01)
+    go_on.set()
+    with theirs:
+        theirs.settimeout(5)
+        assert theirs.recv(1) == b""
+
+
+def test_a_name_that_does_not_exist_has_sent_nothing(clock):
+    for host in ("no-such-host.invalid", "x" * 70 + ".invalid"):
+        with pytest.raises(NotSent, match="gaierror|OSError"):
+            client_of(f"https://{host}", clock).send("POST", "/v2/orders", {})

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, IncompleteRead
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from ops_pipeline.adapters.alpaca.unpack import BodyError, unpacked
@@ -160,15 +160,56 @@ class Lines:
 
     def _opened(self, attempt: Attempt) -> _Connection:
         left = max(0.001, min(self._waits.connect_s, attempt.until_s - self._elapsed()))
-        sock = socket.create_connection(self._address, timeout=left)
+        sock = _Opening(lambda: self._connect(left)).within(left)
+        return _Connection(sock, self._waits, self._elapsed)
+
+    def _connect(self, timeout_s: float) -> socket.socket:
+        sock = socket.create_connection(self._address, timeout=timeout_s)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_hostname=self._address[0])
+            return self._tls.wrap_socket(sock, server_hostname=self._address[0]) if self._tls else sock
         except OSError:
             sock.close()
             raise
-        return _Connection(sock, self._waits, self._elapsed)
+
+
+class _Opening:
+    """A connection opened in a thread of its own, for neither a name server nor a handshake need ever end."""
+
+    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+        self._connect = connect
+        self._sock: socket.socket | None = None
+        self._error: OSError | None = None
+        self._given_up = False
+        self._lock = Lock()
+        self._done = Event()
+        Thread(target=self._run, daemon=True).start()
+
+    def within(self, seconds: float) -> socket.socket:
+        """Wait for it; TimeoutError where it is not there in time, and what comes later is closed."""
+        self._done.wait(seconds)
+        with self._lock:
+            self._given_up = True
+            if self._error is not None:
+                raise self._error
+            if self._sock is None:
+                raise TimeoutError(f"expected a connection within {seconds:g} s")
+            return self._sock
+
+    def _run(self) -> None:
+        try:
+            sock = self._connect()
+        except OSError as error:
+            self._error = error
+        except ValueError as error:  # a name that no name server could know
+            self._error = OSError(str(error))
+        else:
+            with self._lock:
+                if self._given_up:
+                    sock.close()
+                else:
+                    self._sock = sock
+        self._done.set()
 
 
 def _read(connection: _Connection, method: str, most_bytes: int) -> tuple[Answer, bool]:
