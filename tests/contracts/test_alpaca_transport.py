@@ -428,5 +428,5 @@ def test_a_connection_that_comes_too_late_is_closed():
 
 def test_a_name_that_does_not_exist_has_sent_nothing(clock):
     for host in ("no-such-host.invalid", "x" * 70 + ".invalid"):
-        with pytest.raises(NotSent, match="gaierror|OSError"):
+        with pytest.raises(NotSent, match=r"gaierror|OSError"):
             client_of(f"https://{host}", clock).send("POST", "/v2/orders", {})
