@@ -35,6 +35,7 @@ def running(stream, server):
             failed.append(error)
 
     thread = Thread(target=run, daemon=True)
+    wait_for(lambda: not server.streams.lines, "the last client to be gone")
     thread.start()
     wait_for(lambda: stream._running and server.streams.lines, "the library to connect")
     try:

@@ -31,9 +31,15 @@ def clock():
 
 
 @pytest.fixture(scope="module")
-def server():
+def venue():
     with served() as server:
         yield server
+
+
+@pytest.fixture
+def server(venue):
+    wait_for(lambda: not venue.streams.lines, "the last client to be gone")
+    return venue
 
 
 def updates_of(server, clock, **wishes):

@@ -187,8 +187,7 @@ class Link:
             try:
                 self._converse()
             except Exception as error:  # noqa: BLE001 - whatever ended it, the next one is to begin
-                self._trouble = f"{type(error).__name__}: {error}"
-                self._refused = isinstance(error, StreamRefusedError)
+                self._note(error)
             lasted_s = self._elapsed() - began_s if self._greeted > greeted else 0.0
             self._wait(self._backoff.delay_s(lasted_s=lasted_s, refused=self._refused))
 
@@ -219,8 +218,16 @@ class Link:
                 self._listen(line)
             except _ClosedError:
                 return
+            except Exception as error:
+                # Before it counts as away, so that whoever sees that sees why.
+                self._note(error)
+                raise
             finally:
                 self._heard_s = None
+
+    def _note(self, error: Exception) -> None:
+        self._trouble = f"{type(error).__name__}: {error}"
+        self._refused = isinstance(error, StreamRefusedError)
 
     def _check(self) -> None:
         if self._closing.is_set():
