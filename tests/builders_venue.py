@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 
-import uvicorn
-
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.app.clock import WallClock, sleep
 from ops_pipeline.app.settings import Settings, load_settings
 from ops_pipeline.domain.units import ONE_DOLLAR
-from ops_pipeline.simserver.app import create_app
+from ops_pipeline.simserver.files import FaultPlan
+from ops_pipeline.simserver.serving import VenueServer, open_port
 from ops_pipeline.simserver.terms import AccountTerms, VenueTerms
 from ops_pipeline.simserver.venue import Venue
 
@@ -26,28 +25,31 @@ SYMBOLS = ["VLTC", "BRKN", "SOLQ", "HARW", "MDRX", "CLRN", "NIMB", "TORQ"]
 
 
 @contextmanager
-def served(
-    *, accounts: Sequence[AccountTerms] = (LARGE, TINY), speed: float = 1.0, **terms
-) -> Iterator[tuple[Venue, str]]:
-    """Serve a venue on a free port of loopback until the block ends; give it and its host:port."""
+def serving(
+    *, accounts: Sequence[AccountTerms] = (LARGE, TINY), plan: FaultPlan | None = None, **terms
+) -> Iterator[VenueServer]:
+    """Serve a venue on a free port of loopback until the block ends."""
     venue = Venue(
-        VenueTerms(accounts=tuple(accounts), speed=speed, **terms),
-        calendar=exchange_calendar(),
-        wall=WallClock(),
+        VenueTerms(accounts=tuple(accounts), **terms), calendar=exchange_calendar(), wall=WallClock()
     )
-    config = uvicorn.Config(create_app(venue), port=0, log_level="error", lifespan="off")
-    socket = config.bind_socket()
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-    thread.start()
-    while not server.started:
-        sleep(0.01)
-    try:
-        name, port = socket.getsockname()[:2]
-        yield venue, f"{name}:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with open_port("127.0.0.1", 0) as taken:
+        server = VenueServer(venue, taken, plan=plan)
+        thread = Thread(target=server.serve_until_stopped, daemon=True)
+        thread.start()
+        while not server.started:
+            sleep(0.01)
+        try:
+            yield server
+        finally:
+            server.stop()
+            thread.join(10)
+
+
+@contextmanager
+def served(**terms) -> Iterator[tuple[Venue, str]]:
+    """Serve a venue as `serving` does; give it and its host:port."""
+    with serving(**terms) as server:
+        yield server.venue, server.address
 
 
 def at_venue(host: str, **groups) -> Settings:

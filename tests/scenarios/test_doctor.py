@@ -16,6 +16,7 @@ from ops_pipeline.app.examine import examine
 from ops_pipeline.app.interlocks import Venue
 from ops_pipeline.app.launch import run_demo
 from ops_pipeline.app.settings import load_settings
+from ops_pipeline.app.stream_probe import probe_second_stream
 from ops_pipeline.domain.capabilities import Capability, Fact, Support
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.units import AccountId
@@ -114,7 +115,8 @@ def test_probes_on_a_pinned_paper_account_are_answered_dated_and_leave_nothing_b
     examination = found(at_venue(venue[1]), tmp_path, account="tiny", probing=True)
     assert statuses(examination)["probe"] is Status.OK
     answers = {answer.capability: answer for answer in read_answers(tmp_path)}
-    # As served: ids of 128 characters are taken, once; a rejected one may be used again; no GTC in July.
+    # As served: ids of 128 characters are taken, once; a rejected one may be used again; no GTC in July;
+    # one order stream an account.
     expected = {
         Capability.ID_UNIQUE: Support.YES,
         Capability.ID_OF_128: Support.YES,
@@ -123,6 +125,7 @@ def test_probes_on_a_pinned_paper_account_are_answered_dated_and_leave_nothing_b
         Capability.TYPE_STOP: Support.NO,
         Capability.MARGIN_REJECTION_CODE: Support.YES,
         Capability.MLEG_ROLL: Support.UNKNOWN,
+        Capability.SECOND_ORDER_STREAM: Support.NO,
     }
     assert {c: answers[c].support for c in expected} == expected
     assert {a.on for a in answers.values()} == {date(2026, 7, 13)}
@@ -136,6 +139,46 @@ def test_probes_on_a_pinned_paper_account_are_answered_dated_and_leave_nothing_b
     desk = venue[0].desk_of(TINY.key, TINY.secret)
     assert desk.book.live() == []
     assert desk.book.holdings == {}
+
+
+class Line:
+    """An order stream that is heard or not, or is dropped once another one is opened."""
+
+    def __init__(self, others, *, heard, drops=False):
+        self.heard_at, self._heard, self._others, self._drops = None, heard, others, drops
+        others.append(self)
+
+    def start(self):
+        self.heard_at = NOW if self._heard else None
+        for other in self._others:
+            if other is not self and self._drops:
+                other.heard_at = None
+
+    def close(self):
+        self.heard_at = None
+
+
+@pytest.mark.parametrize(
+    ("heard", "drops", "support"),
+    [
+        ((True, True), False, Support.YES),
+        ((True, False), False, Support.NO),
+        ((True, True), True, Support.NO),
+        ((False, False), False, Support.UNKNOWN),
+    ],
+)
+def test_a_second_order_stream_is_tried_beside_the_first(heard, drops, support):
+    made, wanted = [], list(heard)
+    answer = probe_second_stream(
+        lambda: Line(made, heard=wanted.pop(0), drops=drops),
+        account=AccountId("large"),
+        venue=Venue.PAPER,
+        at=NOW,
+        sleep=lambda _: None,
+    )
+    assert (answer.capability, answer.support) == (Capability.SECOND_ORDER_STREAM, support)
+    assert answer.on == NOW.date()
+    assert [line.heard_at for line in made] == [None, None]
 
 
 def test_what_is_unknown_is_shown_as_unknown_with_the_careful_way(tmp_path):

@@ -1,8 +1,6 @@
 """`ops run` at a broker's own API over loopback: it trades, reconciles, and refuses what does not belong."""
 
 import json
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import live, runs
 from ops_pipeline.app.cli.main import app
-from ops_pipeline.app.clock import WallClock, sleep
 from ops_pipeline.app.launch import run_demo
 from ops_pipeline.app.reopen import reopen
 from ops_pipeline.app.settings import load_settings
@@ -23,10 +19,7 @@ from ops_pipeline.domain.events import FillBooked
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.simserver.files import read_faults
-from ops_pipeline.simserver.serving import VenueServer, open_port
-from ops_pipeline.simserver.terms import VenueTerms
-from ops_pipeline.simserver.venue import Venue
-from tests.builders_venue import KEYS, LARGE, TINY, at_venue
+from tests.builders_venue import KEYS, LARGE, TINY, at_venue, serving
 
 # An hour of entries, the last two hours of a session: 140 market minutes in less than a wall minute.
 START = datetime(2026, 7, 13, 17, 45, tzinfo=UTC)
@@ -37,20 +30,8 @@ FAST = [replace(own, trading_per_minute=1_000_000, data_per_minute=1_000_000) fo
 BAD_DAY = Path(__file__).resolve().parents[2] / "config" / "sim_faults.toml"
 
 
-@contextmanager
-def serving(*, speed=SPEED, start=START, plan=None):
-    terms = VenueTerms(accounts=tuple(FAST), speed=speed, start=start, first_session=start.date())
-    with open_port("127.0.0.1", 0) as taken:
-        server = VenueServer(Venue(terms, calendar=exchange_calendar(), wall=WallClock()), taken, plan=plan)
-        thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
-        thread.start()
-        while not server.started:
-            sleep(0.01)
-        try:
-            yield server
-        finally:
-            server.stop()
-            thread.join(10)
+def at_work(*, speed=SPEED, start=START, plan=None):
+    return serving(accounts=FAST, speed=speed, start=start, first_session=start.date(), plan=plan)
 
 
 def settings_at(server, *, broker_more=None, **groups):
@@ -102,7 +83,7 @@ def ends_equal(outcome, server):
 
 def test_a_session_over_the_brokers_api_trades_ends_equal_and_is_reopened_at_the_broker(tmp_path):
     said = []
-    with serving() as server:
+    with at_work() as server:
         order = live.Order(speed=SPEED, sessions=1)
         outcome = live.run_live(settings_at(server), tmp_path, order, say=said.append)
         fills = ends_equal(outcome, server)
@@ -123,7 +104,7 @@ def test_a_session_over_the_brokers_api_trades_ends_equal_and_is_reopened_at_the
 
 def test_a_session_with_three_bad_calls_in_ten_ends_with_broker_and_ledger_equal(tmp_path):
     drawn = []
-    with serving(speed=120.0, start=START + timedelta(minutes=55), plan=read_faults(BAD_DAY)) as server:
+    with at_work(speed=120.0, start=START + timedelta(minutes=55), plan=read_faults(BAD_DAY)) as server:
         draw = server.faults.draw
         server.faults.draw = lambda *asked: drawn.append(draw(*asked)) or drawn[-1]
         settings = settings_at(server, broker_more={"start_within_s": 60})
@@ -137,7 +118,7 @@ def test_a_session_with_three_bad_calls_in_ten_ends_with_broker_and_ledger_equal
 
 def test_a_run_is_not_begun_for_an_account_that_is_not_the_pinned_one(tmp_path):
     rows = [{"id": "large", "number": TINY.number, "equity_usd": 121000}]
-    with serving(speed=1.0) as server:
+    with at_work(speed=1.0) as server:
         with pytest.raises(ConfigurationError, match="account large may not trade: number: expected …0002"):
             live.run_live(settings_at(server, accounts=rows), tmp_path, live.Order(), say=print)
         unpinned = [{"id": "large", "equity_usd": 121000}]
@@ -147,7 +128,7 @@ def test_a_run_is_not_begun_for_an_account_that_is_not_the_pinned_one(tmp_path):
 
 
 def test_a_run_is_not_begun_without_credentials_without_an_answer_or_at_another_speed(tmp_path, monkeypatch):
-    with serving(speed=1.0) as server:
+    with at_work(speed=1.0) as server:
         settings = settings_at(server)
         with pytest.raises(ConfigurationError, match="expected that of the server"):
             live.run_live(settings, tmp_path, live.Order(speed=60.0), say=print)
@@ -171,7 +152,7 @@ def test_a_run_of_one_venue_is_not_gone_on_with_at_another(tmp_path, monkeypatch
             ledger = store.ledger(AccountId("large"))
             return ledger.broker, ledger.seq
 
-    with serving(speed=1.0) as server:
+    with at_work(speed=1.0) as server:
         broker = settings_at(server, accounts=rows)
         assert begun(plain, tmp_path / "a") == ("simulator", 1)
         with pytest.raises(

@@ -1,5 +1,7 @@
 """Settings that contradict each other are named in words before anything runs."""
 
+from pathlib import Path
+
 import pytest
 
 from ops_pipeline.app.checks import check_settings, tier_of
@@ -8,6 +10,7 @@ from ops_pipeline.app.settings_table import REQUIRED, setting_rows
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.units import to_usd4
 
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 LARGE = {"id": "large", "number": "SIM-1", "equity_usd": 121000}
 
 
@@ -209,3 +212,10 @@ def test_live_needs_a_broker_and_a_broker_has_no_scripted_operator():
     command = {"session": 1, "minutes_after_open": 0, "account": "large", "level": "normal", "reason": "x"}
     (text,) = errors(**on_alpaca(), operator=[command])
     assert "expected none beside a broker" in text
+
+
+@pytest.mark.parametrize("name", ["paper.toml", "served.toml", "live.toml.example"])
+def test_the_shipped_configurations_of_a_broker_contradict_nothing(name):
+    settings = load_settings(CONFIG / name)
+    assert [finding.text for finding in check_settings(settings) if finding.is_error] == []
+    assert settings.broker.kind == "alpaca"

@@ -113,7 +113,7 @@ def open_broker(
         return BrokerParts(
             clock=clock,
             market=replace(market, brokers=brokers, venue=venue),
-            streams={account: _stream(settings.broker, own) for account, own in keys.items()},
+            streams={account: order_stream(settings.broker, own) for account, own in keys.items()},
             accounts=accounts,
             opened=opened.pop_all(),
         )
@@ -155,7 +155,7 @@ def _number(settings: Settings, account: AccountId) -> str:
     return next(own.number for own in settings.accounts if own.id == account)
 
 
-def _stream(options: BrokerOptions, own: Credentials) -> TradeUpdates:
+def order_stream(options: BrokerOptions, own: Credentials) -> TradeUpdates:
     """Prepare an account's order stream; its instants are the wall's, as its silences are."""
     parts = urlsplit(options.trading_address)
     scheme = "wss" if parts.scheme == "https" else "ws"

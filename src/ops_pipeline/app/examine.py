@@ -10,7 +10,7 @@ from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import runs
 from ops_pipeline.app.answers import add_answers, read_answers
 from ops_pipeline.app.clock import WallClock, sleep
-from ops_pipeline.app.credentials import load_credentials
+from ops_pipeline.app.credentials import Credentials, load_credentials
 from ops_pipeline.app.doctor import Check, Status, capability_rows, failed
 from ops_pipeline.app.doctor_broker import (
     Patient,
@@ -22,6 +22,7 @@ from ops_pipeline.app.doctor_broker import (
 from ops_pipeline.app.doctor_here import check_here
 from ops_pipeline.app.options import AccountOptions
 from ops_pipeline.app.settings import Settings
+from ops_pipeline.app.stream_probe import probe_second_stream
 from ops_pipeline.app.venues import venue_named
 from ops_pipeline.domain.capabilities import ALPACA
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError, OpsError
@@ -107,15 +108,27 @@ def _examine_account(
         )
         found.checks += check_broker_side(patient, here)
         if probing:
-            found.checks += _probe(patient, here, home)
+            found.checks += _probe(patient, here, home, settings, credentials)
     answers = read_answers(home)
     found.capabilities += capabilities_of(answers, patient, on=here.wall.now().date())
 
 
-def _probe(patient: Patient, here: Surroundings, home: Path) -> Iterator[Check]:
+def _probe(
+    patient: Patient, here: Surroundings, home: Path, settings: Settings, own: Credentials
+) -> Iterator[Check]:
+    from ops_pipeline.app.broker_parts import order_stream
+
     probed, check = probe_patient(patient, here)
     if probed is not None:
         add_answers(home, probed.answers)
+        streams = probe_second_stream(
+            lambda: order_stream(settings.broker, own),
+            account=patient.account,
+            venue=patient.venue,
+            at=probed.at,
+            sleep=here.sleep,
+        )
+        add_answers(home, [streams])
     yield check
 
 

@@ -63,8 +63,9 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
-    """The answers, and the ids of probe orders whose end was not seen: a person has to look."""
+    """The answers of an instant, and the ids of probe orders whose end was not seen: a person has to look."""
 
+    at: datetime
     answers: tuple[Answer, ...]
     left: tuple[str, ...]
 
@@ -100,7 +101,7 @@ class _Probing:
             )
             for capability, said in self._ask()
         ]
-        return Probed(answers=tuple(found), left=tuple(self._left))
+        return Probed(at=self._scene.at, answers=tuple(found), left=tuple(self._left))
 
     def _ask(self) -> Iterator[tuple[Capability, _Said]]:
         yield Capability.GREEKS_INDICATIVE, self._greeks()
