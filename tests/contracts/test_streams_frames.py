@@ -340,9 +340,12 @@ def test_a_size_that_is_none_is_refused_by_name():
         option_quote(message, confirmed_at=HEARD, feed=Feed.OPRA)
 
 
-def test_a_trade_at_no_price_is_refused_by_name():
+@pytest.mark.parametrize("price", [0.0, 0.00004, 3.6e-310])
+def test_a_trade_at_no_price_is_refused_by_name_and_a_quote_at_none_has_no_such_side(price):
     with pytest.raises(WireError, match="trade of A"):
-        spot_quote(Trade(S="A", p=0.0, t=HEARD))
+        spot_quote(Trade(S="A", p=price, t=HEARD))
+    quote = option_quote(Quote(S="A", t=HEARD, bp=price, ap=price), confirmed_at=HEARD, feed=Feed.OPRA)
+    assert (quote.bid, quote.ask) == (None, None)
 
 
 VALID = (

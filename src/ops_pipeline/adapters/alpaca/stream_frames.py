@@ -153,8 +153,9 @@ def option_quote(quote: Quote, *, confirmed_at: datetime, feed: Feed) -> OptionQ
     where = f"quote of {quote.S}"
     return OptionQuote(
         occ=Occ(quote.S),
-        bid=amounts.quoted(quote.bp, where=where),
-        ask=amounts.quoted(quote.ap, where=where),
+        # What rounds to nothing is no side either.
+        bid=amounts.quoted(quote.bp, where=where) or None,
+        ask=amounts.quoted(quote.ap, where=where) or None,
         bid_size=_size(quote.bs, where),
         ask_size=_size(quote.asked, where),
         at=utc(quote.t, where),
@@ -166,7 +167,7 @@ def option_quote(quote: Quote, *, confirmed_at: datetime, feed: Feed) -> OptionQ
 def spot_quote(trade: Trade) -> SpotQuote:
     """Read a trade of a share; WireError where the price is none."""
     price = amounts.quoted(trade.p, where=f"trade of {trade.S}")
-    if price is None:
+    if not price:
         raise WireError(f"trade of {trade.S}: expected a price > 0, was {trade.p}")
     return SpotQuote(ticker=trade.S, price=price, at=utc(trade.t, f"trade of {trade.S}"))
 
