@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from ops_pipeline.app import options
+from ops_pipeline.app import broker_options, options
 from ops_pipeline.app.settings import load_settings
 from tests.architecture import source
 
@@ -27,6 +27,7 @@ DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 # Lists of things in the configuration, by the key they stand under.
 LISTED = {
     "accounts[]": options.AccountOptions,
+    "accounts[].credentials": broker_options.CredentialOptions,
     "accounts[].override": options.OverrideOptions,
     "holdings[]": options.HoldingOptions,
     "news.feeds[]": options.FeedOptions,

@@ -34,11 +34,11 @@ class Calm:
 
     wanted = False
 
-    def look(self, _elapsed):
+    def look(self, *_):
         pass
 
 
-CALM = live.Beside(backups=Calm(), attendant=Calm(), watch=Calm())
+CALM = live.Beside(backups=Calm(), attendant=Calm(), watch=Calm(), streams=Calm())
 
 
 def driven(assembly):

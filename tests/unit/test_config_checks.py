@@ -1,5 +1,7 @@
 """Settings that contradict each other are named in words before anything runs."""
 
+from pathlib import Path
+
 import pytest
 
 from ops_pipeline.app.checks import check_settings, tier_of
@@ -8,6 +10,7 @@ from ops_pipeline.app.settings_table import REQUIRED, setting_rows
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.units import to_usd4
 
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 LARGE = {"id": "large", "number": "SIM-1", "equity_usd": 121000}
 
 
@@ -145,3 +148,74 @@ def test_every_setting_is_listed_beside_its_default():
     }
     assert rows["accounts.large.equity_usd"]["default"] == REQUIRED
     assert rows["accounts.large.mode"]["value"] == "trade"
+
+
+def on_alpaca(*accounts, **broker):
+    rows = accounts or ({"id": "large", "number": "PA1", "equity_usd": 121000},)
+    return {"accounts": list(rows), "broker": {"kind": "alpaca"} | broker, "quotes": {"allow_delayed": True}}
+
+
+def test_a_broker_is_asked_at_its_own_host_of_the_mode():
+    assert errors(**on_alpaca()) == []
+    assert errors(**on_alpaca(mode="live")) == []
+    for mode, host in (("paper", "api.alpaca.markets"), ("live", "paper-api.alpaca.markets")):
+        (text,) = errors(**on_alpaca(mode=mode, trading_url=f"https://{host}"))
+        assert f"for {mode}" in text
+    (text,) = errors(**on_alpaca(data_url="http://data.alpaca.markets"))
+    assert "expected https://data.alpaca.markets" in text
+    (text,) = errors(**on_alpaca(trading_url="https://paper-api.alpaca.markets.example"))
+    assert text.startswith("broker.trading_url")
+
+
+def test_addresses_are_all_of_this_machine_or_none_and_never_live():
+    local = {
+        "trading_url": "http://127.0.0.1:8000",
+        "data_url": "http://127.0.0.1:8000",
+        "stream_url": "ws://127.0.0.1:8000",
+    }
+    assert errors(**on_alpaca(**local)) == []
+    (text,) = errors(**on_alpaca(**(local | {"data_url": ""})))
+    assert "all addresses of this machine or none" in text
+    (text,) = errors(**on_alpaca(mode="live", **local))
+    assert "expected paper" in text
+
+
+def test_two_accounts_take_their_keys_from_two_places():
+    rows = [
+        {"id": name, "number": number, "equity_usd": 121000, "credentials": {"name": "one"}}
+        for name, number in (("a", "PA1"), ("b", "PA2"))
+    ]
+    (text,) = errors(**on_alpaca(*rows))
+    assert "a and b take their keys from one place" in text
+
+
+def test_an_account_without_a_number_is_an_error_on_the_simulator_and_a_warning_on_a_broker():
+    row = {"id": "large", "equity_usd": 121000}
+    (text,) = errors(accounts=[row])
+    assert text == "accounts.large.number: expected a number, was none"
+    assert errors(**on_alpaca(row)) == []
+    (text,) = warnings(**on_alpaca(row))
+    assert "OPS__ACCOUNTS__LARGE__NUMBER" in text
+
+
+def test_feeds_of_the_free_plan_are_iex_and_indicative_and_the_delay_is_said():
+    (text,) = errors(**on_alpaca(option_feed="opra"))
+    assert "on the plan basic" in text
+    assert errors(**on_alpaca(plan="plus", option_feed="opra", stock_feed="sip")) == []
+    (text,) = warnings(**(on_alpaca() | {"quotes": {}}))
+    assert "nothing is bought" in text
+
+
+def test_live_needs_a_broker_and_a_broker_has_no_scripted_operator():
+    (text,) = errors(accounts=[LARGE], broker={"mode": "live"})
+    assert "expected kind = 'alpaca'" in text
+    command = {"session": 1, "minutes_after_open": 0, "account": "large", "level": "normal", "reason": "x"}
+    (text,) = errors(**on_alpaca(), operator=[command])
+    assert "expected none beside a broker" in text
+
+
+@pytest.mark.parametrize("name", ["paper.toml", "served.toml", "live.toml.example"])
+def test_the_shipped_configurations_of_a_broker_contradict_nothing(name):
+    settings = load_settings(CONFIG / name)
+    assert [finding.text for finding in check_settings(settings) if finding.is_error] == []
+    assert settings.broker.kind == "alpaca"

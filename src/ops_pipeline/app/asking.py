@@ -51,7 +51,7 @@ def _serve_here(run: Run, home: Path, mailbox: Mailbox, *, say: Callable[[str], 
         assembly = reopen(run, writable=True, brake=brake.at_once)
     except LeaseHeldError:
         return
-    with assembly.store:
+    with assembly:
         try:
             Attendant(assembly.wiring, mailbox, brake, say=say).look(assembly.clock.now())
         except LeaseHeldError:

@@ -1,9 +1,10 @@
 """Cross-checks of settings, in words: what cannot work together is said before anything runs. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
+from ops_pipeline.app.broker_checks import check_broker
+from ops_pipeline.app.findings import Finding
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.positions import Held, Marks
@@ -18,18 +19,11 @@ _SESSION_MINUTES = 390
 _WHOLE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing amiss: an error refuses the configuration, a warning is shown."""
-
-    text: str
-    is_error: bool
-
-
 def check_settings(settings: Settings) -> tuple[Finding, ...]:
     """Run every cross-check."""
     return (
         *_accounts(settings),
+        *check_broker(settings),
         *_weights(settings),
         *_orders_of_size(settings),
         *_ladder(settings),
@@ -43,7 +37,7 @@ def check_settings(settings: Settings) -> tuple[Finding, ...]:
 def _accounts(settings: Settings) -> Iterator[Finding]:
     for name in ("id", "number"):
         values = [str(getattr(account, name)) for account in settings.accounts]
-        for value in dict.fromkeys(v for v in values if values.count(v) > 1):
+        for value in dict.fromkeys(v for v in values if v and values.count(v) > 1):
             yield Finding(f"accounts: expected different {name}s, {value!r} stands twice", is_error=True)
     known = [account.id for account in settings.accounts]
     named = [row.account for row in settings.operator] + [row.account for row in settings.holdings]

@@ -1,10 +1,12 @@
 """The composition root: builds a run's parts from its settings. Shell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.calendar.sessions import SessionCalendar
@@ -16,11 +18,14 @@ from ops_pipeline.adapters.simulator.world import World
 from ops_pipeline.adapters.simulator.world_rules import WorldRules
 from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.store import SqlStore, open_store
+from ops_pipeline.app.clock import WallClock
+from ops_pipeline.app.interlocks import Venue, refuse_other_venue
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings
 from ops_pipeline.domain.accounts import AccountProfile
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
+from ops_pipeline.domain.events import AccountOpened
 from ops_pipeline.domain.fees import fee_rules_on, fill_fees
 from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.records import Failed
@@ -29,15 +34,16 @@ from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.engine.drive import BEFORE_OPEN
 from ops_pipeline.engine.parts import Cadences, Parts
+from ops_pipeline.engine.rulebook import tier_of
 from ops_pipeline.engine.tick import Engine
 from ops_pipeline.engine.wiring import Wiring
-from ops_pipeline.ports import Clock, MarketData, NewsSource, TextModel
+from ops_pipeline.ports import Broker, Clock, MarketData, NewsSource, OrderStream, TextModel
 from ops_pipeline.stages.classifier.tickers import Universe, build_universe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembly:
-    """A run ready to be driven."""
+    """A run ready to be driven; leaving it closes the store, and what `release` lets go of beside it."""
 
     settings: Settings
     store: SqlStore
@@ -46,12 +52,29 @@ class Assembly:
     clock: Clock
     calendar: SessionCalendar
     market: MarketData
-    brokers: Mapping[AccountId, SimulatedBroker]
+    brokers: Mapping[AccountId, Broker]
+    venue: Venue
+    release: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.store.close()
+        finally:
+            self.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """The outside a run trades in: prices, headlines, symbols and company names."""
+    """The outside a run trades in: prices, headlines, symbols and company names.
+
+    `brokers` None: each account gets a simulated one, by the rules of `match`. `streams` push what becomes of
+    orders, at instants of the wall's clock.
+    """
 
     data: MarketData
     news: NewsSource
@@ -60,6 +83,9 @@ class Market:
     recorded: bool
     match: MatchRules
     news_troubles: Callable[[], Sequence[Failed]] = tuple
+    brokers: Mapping[AccountId, Broker] | None = None
+    streams: Mapping[AccountId, OrderStream] = field(default_factory=dict)
+    venue: Venue = Venue.SIMULATOR
 
 
 def simulated_market(settings: Settings, calendar: SessionCalendar) -> Market:
@@ -93,7 +119,33 @@ def assemble(
     brake: Callable[[AccountId], Brake] = lambda _: FREE,
     emergency: Emergency | None = None,
 ) -> Assembly:
-    """Open the store, join everything, begin the ledgers. `label` tells equal runs' ids apart.
+    """Open the store, join everything, begin the ledgers; see `prepare`."""
+    assembly = prepare(
+        settings,
+        market,
+        database=database,
+        clock=clock,
+        label=label,
+        book_path=book_path,
+        brake=brake,
+        emergency=emergency,
+    )
+    begin_ledgers(assembly, clock.now())
+    return assembly
+
+
+def prepare(
+    settings: Settings,
+    market: Market,
+    *,
+    database: str,
+    clock: Clock,
+    label: str,
+    book_path: Callable[[str], Path | None] = lambda _: None,
+    brake: Callable[[AccountId], Brake] = lambda _: FREE,
+    emergency: Emergency | None = None,
+) -> Assembly:
+    """Open the store and join everything; no ledger is begun. `label` tells equal runs' ids apart.
 
     `emergency` holds what exits go on with while the database takes no write; None: the run can simply be
     made again, so it is not durable. Somebody looks after a durable run: there alarms may stop what only
@@ -111,7 +163,7 @@ def assemble(
         locked=durable,
         emergency=emergency,
     )
-    assembly = join(
+    return join(
         settings,
         market,
         store=store,
@@ -121,8 +173,35 @@ def assemble(
         brake=brake,
         attended=durable,
     )
-    assembly.wiring.open_accounts(clock.now())
-    return assembly
+
+
+def begin_ledgers(assembly: Assembly, now: datetime) -> None:
+    """Begin the ledger of each account that has none; ConfigurationError for one of another venue.
+
+    The leases come first, of all accounts: where another process holds one, nothing is begun.
+    """
+    store, wiring, venue = assembly.store, assembly.wiring, assembly.venue
+    for account in wiring.accounts:
+        store.epoch(account)
+        refuse_other_venue(store.ledger(account), venue)
+    if venue is not Venue.SIMULATOR:
+        for profile in wiring.parts.profiles:
+            if not store.ledger(profile.id).seq:
+                opened = _opened(assembly.settings, profile, wiring.parts.brokers[profile.id], venue)
+                store.commit(profile.id, [opened], at=now)
+    wiring.open_accounts(now)
+
+
+def _opened(settings: Settings, profile: AccountProfile, broker: Broker, venue: Venue) -> AccountOpened:
+    """Give the first fact of an account at a broker, which answers for the pinned number only."""
+    shown = broker.account()
+    return AccountOpened(
+        number=profile.number,
+        broker=venue.value,
+        mode=profile.mode,
+        cash=shown.cash,
+        tier=tier_of(settings, shown.equity),
+    )
 
 
 def join(
@@ -141,7 +220,7 @@ def join(
     profiles = tuple(_profile(settings, index) for index in range(len(settings.accounts)))
     if not profiles:
         raise ConfigurationError("accounts: expected at least one account, was none")
-    brokers = {
+    brokers: Mapping[AccountId, Broker] = market.brokers or {
         profile.id: _broker(settings, profile, books.get(profile.id), market, calendar, clock, book_path)
         for profile in profiles
     }
@@ -162,7 +241,10 @@ def join(
             budgets={account: RateBudget(settings.rate_rules(), clock) for account in brokers},
             cadences=_cadences(settings, market),
             recorded=market.recorded,
+            live=market.venue is Venue.LIVE,
             brake=brake,
+            streams=market.streams,
+            stream_clock=WallClock() if market.streams else None,
             attended=clock if attended else None,
         )
     )
@@ -175,6 +257,7 @@ def join(
         calendar=calendar,
         market=market.data,
         brokers=brokers,
+        venue=market.venue,
     )
 
 

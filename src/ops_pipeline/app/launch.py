@@ -8,6 +8,7 @@ from typing import Any
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.calendar.sessions import SessionCalendar
+from ops_pipeline.adapters.simulator.broker import SimulatedBroker
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.affordability import affordability_recorded
 from ops_pipeline.app.checks import check_settings
@@ -20,7 +21,7 @@ from ops_pipeline.domain.events import ControlChanged
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.units import AccountId
-from ops_pipeline.engine.adoption import Holding, adopt
+from ops_pipeline.engine.adoption import Holding, Receiver, adopt
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.engine.drive import Drive, Scheduled, run_continuous, run_recorded
 
@@ -42,9 +43,16 @@ def refuse_bad(settings: Settings) -> None:
         raise ConfigurationError("configuration: " + "; ".join(wrong))
 
 
+def refuse_broker(settings: Settings, what: str) -> None:
+    """Raise ConfigurationError where settings for a broker are handed to what only simulates."""
+    if settings.broker.kind != "simulator":
+        raise ConfigurationError(f"{what}: expected broker.kind = 'simulator', was {settings.broker.kind!r}")
+
+
 def run_demo(settings: Settings, home: Path, progress: Progress) -> Outcome:
     """Trade the embedded world for the configured sessions."""
     refuse_bad(settings)
+    refuse_broker(settings, "demo")
     calendar = exchange_calendar()
     sessions = _first_sessions(
         calendar, date.fromisoformat(settings.world.first_session), settings.world.sessions
@@ -60,6 +68,7 @@ def run_demo(settings: Settings, home: Path, progress: Progress) -> Outcome:
 def run_replay(settings: Settings, home: Path, first: date, last: date, progress: Progress) -> Outcome:
     """Drive the same services over recorded sessions."""
     refuse_bad(settings)
+    refuse_broker(settings, "replay")
     calendar = exchange_calendar()
     sessions = calendar.between(first, last)
     if not sessions:
@@ -162,9 +171,13 @@ def _adoption(assembly: compose.Assembly, holding: Holding) -> Callable[[datetim
             market=assembly.market,
             calendar=assembly.calendar,
             store=assembly.store,
-            broker=assembly.brokers[holding.account],
+            broker=receiver,
         )
 
+    broker = assembly.brokers[holding.account]
+    if not isinstance(broker, SimulatedBroker):
+        raise ConfigurationError("holdings: expected a simulated broker, which can be told what it holds")
+    receiver: Receiver = broker
     return act
 
 

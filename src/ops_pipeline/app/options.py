@@ -1,36 +1,14 @@
 """Every setting with its default and its unit, as validated models; no other place has defaults. Pure."""
 
-import json
-import re
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
+from ops_pipeline.app.broker_options import CredentialOptions
+from ops_pipeline.app.option_models import LooseOptions, Options
 from ops_pipeline.domain.accounts import DayTradePolicy, Mode, Tier
 from ops_pipeline.domain.rules import POSITIONS_CEILING
-
-_SCALAR = re.compile(r"-?\d+(\.\d+)?|true|false")
-
-
-class Options(BaseModel):
-    """A frozen group of settings: unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _read_text(cls, value: Any) -> Any:  # the environment can only spell text
-        """Read a number or a flag that came as text; other text stays what it is."""
-        if isinstance(value, str) and _SCALAR.fullmatch(value):
-            return json.loads(value)
-        return value
-
-
-class LooseOptions(BaseModel):
-    """A group with enum or decimal members, which TOML can only spell as text or numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class QuoteOptions(Options):
@@ -302,14 +280,18 @@ class OverrideOptions(Options):
 
 
 class AccountOptions(LooseOptions):
-    """One account: equity it starts with on the simulator, its broker number and mode."""
+    """One account: equity it starts with on the simulator, its broker number and mode.
+
+    `number` "" stands for one that is not pinned yet; a broker's account then only answers `ops doctor`.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,15}$")
-    number: str = Field(min_length=1)
+    number: str = ""
     equity_usd: Decimal = Field(gt=0)
     mode: Mode = Mode.TRADE
     options_level: int = Field(3, ge=0, le=3)
     day_trade_policy: DayTradePolicy = DayTradePolicy.INTRADAY_MARGIN
+    credentials: CredentialOptions = CredentialOptions()
     override: OverrideOptions = OverrideOptions()
 
 

@@ -1,6 +1,7 @@
 """Opens a run that was left, at the instant it was left at. Shell."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from ops_pipeline.adapters.store.emergency import Emergency
 from ops_pipeline.adapters.store.inspection import newest_events
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
+from ops_pipeline.app.answers import read_answers
 from ops_pipeline.app.process import build_hash, holder_name
-from ops_pipeline.app.settings import Settings, load_settings
+from ops_pipeline.app.settings import Settings, environment, load_settings
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.instruments import contract_of
@@ -40,8 +42,13 @@ def last_instant(store: SqlStore) -> datetime:
 def reopen(
     run: runs.Run, *, writable: bool, brake: Callable[[AccountId], Brake] = lambda _: FREE
 ) -> compose.Assembly:
-    """Build a run's parts again; the simulated brokers stand as the ledger says, or as they were saved."""
+    """Build a run's parts again; simulated brokers stand as the ledger says, or as they were saved.
+
+    A run at a broker asks the broker.
+    """
     settings = settings_of(run)
+    if settings.broker.kind != "simulator":
+        return _reopen_at_broker(run, settings, writable=writable, brake=brake)
     calendar = exchange_calendar()
     with read_store(run.database) as reader:
         now = last_instant(reader)
@@ -52,27 +59,57 @@ def reopen(
         settings = compose.for_recording(settings, market)
     else:
         market = compose.simulated_market(settings, calendar)
-    store = (
-        open_store(
-            run.database,
-            durable=True,
-            database_id=None,
-            holder=holder_name("ops"),
-            build_hash=build_hash(),
-            locked=True,
-            emergency=Emergency(run.path),
-        )
-        if writable
-        else read_store(run.database)
-    )
     return compose.join(
         settings,
         market,
-        store=store,
+        store=_store(run, writable=writable),
         clock=clock,
         books=books,
         book_path=lambda account: saved_book(run, account),
         brake=brake,
+    )
+
+
+def _reopen_at_broker(
+    run: runs.Run, settings: Settings, *, writable: bool, brake: Callable[[AccountId], Brake]
+) -> compose.Assembly:
+    """Build a run's parts at its broker, at the broker's present: nothing simulated stands in for it."""
+    from ops_pipeline.app.broker_parts import open_broker
+
+    with read_store(run.database) as reader:
+        ledgers = {account: reader.ledger(account).broker for account in reader.accounts()}
+    calendar = exchange_calendar()
+    parts = open_broker(
+        settings,
+        calendar,
+        environment=environment(),
+        ledgers=ledgers,
+        answers=read_answers(run.path.parent.parent),
+        speed=None,
+    )
+    assembly = compose.join(
+        settings,
+        parts.market,
+        store=_store(run, writable=writable),
+        clock=parts.clock,
+        books={},
+        book_path=lambda _: None,
+        brake=brake,
+    )
+    return replace(assembly, release=parts.close)
+
+
+def _store(run: runs.Run, *, writable: bool) -> SqlStore:
+    if not writable:
+        return read_store(run.database)
+    return open_store(
+        run.database,
+        durable=True,
+        database_id=None,
+        holder=holder_name("ops"),
+        build_hash=build_hash(),
+        locked=True,
+        emergency=Emergency(run.path),
     )
 
 

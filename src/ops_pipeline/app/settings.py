@@ -1,6 +1,7 @@
 """The one frozen settings tree: defaults, a TOML file, `OPS__...`; gives each stage its rules. Shell."""
 
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from pydantic_settings import (
 )
 
 from ops_pipeline.app import options as o
+from ops_pipeline.app.broker_options import BrokerOptions
+from ops_pipeline.app.settings_sources import ByAccount
 from ops_pipeline.domain import rules as r
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.errors import ConfigurationError
@@ -66,6 +69,7 @@ class Settings(BaseSettings):
     world: o.WorldOptions = o.WorldOptions()
     cadence: o.CadenceOptions = o.CadenceOptions()
     news: o.NewsOptions = o.NewsOptions()
+    broker: BrokerOptions = BrokerOptions()
     host: o.HostOptions = o.HostOptions()
     holdings: tuple[o.HoldingOptions, ...] = Field(default=())
     operator: tuple[o.OperatorCommand, ...] = Field(default=())
@@ -81,15 +85,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Rank the environment over what the caller read from the file."""
         del settings_cls, dotenv_settings, file_secret_settings
-        return (env_settings, init_settings)
+        return (ByAccount(env_settings, init_settings), init_settings)
 
     def fingerprint(self) -> str:
         """Hash every setting a decision may depend on; it stands in each verdict and run.
 
-        Where recorded data lies is none of them: the same data elsewhere gives the same ledger.
+        Where recorded data lies is none of them: the same data elsewhere gives the same ledger. Neither
+        is where keys come from, nor on the simulator what a broker would be asked.
         """
         elsewhere = self.model_copy(update={"data": ()})
-        return sha256(elsewhere.model_dump_json(exclude={"host"}).encode()).hexdigest()[:16]
+        unseen: dict[str, Any] = {"host": True, "accounts": {"__all__": {"credentials"}}}
+        unseen |= {"broker": True} if self.broker.kind == "simulator" else {}
+        return sha256(elsewhere.model_dump_json(exclude=unseen).encode()).hexdigest()[:16]
 
     def override_of(self, account: str | None) -> o.OverrideOptions:
         """Give an account's overrides; none for an account that has none."""
@@ -264,6 +271,11 @@ class Settings(BaseSettings):
         )
 
 
+def environment() -> Mapping[str, str]:
+    """Give the environment, of which this module is the one reader."""
+    return os.environ
+
+
 def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
     """Read settings: profile, then the TOML file, then `overrides`, then the environment.
 
@@ -290,6 +302,8 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
         ]
         where = f"{path}: " if path else ""
         raise ConfigurationError(f"configuration {where}" + "; ".join(lines)) from None
+    except ValueError as error:  # a name in the environment that fits nothing
+        raise ConfigurationError(f"configuration: {error}") from None
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from ops_pipeline.app.clock import elapsed_s, sleep
 from ops_pipeline.app.compose import Assembly
+from ops_pipeline.app.run_clock import RunClock
 from ops_pipeline.domain.orders import OrderState
 from ops_pipeline.domain.units import AccountId
-from ops_pipeline.engine.clock import ScaledClock
 from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.stages.execution.gateway import observe
 from ops_pipeline.stages.execution.rate_budget import Use
@@ -36,7 +36,7 @@ def _book(assembly: Assembly, account: AccountId, now: datetime, say: Callable[[
         say(f"account {account}: what the broker did last is booked by the next start ({error})")
 
 
-def wait_for_answers(assembly: Assembly, clock: ScaledClock, say: Callable[[str], None]) -> None:
+def wait_for_answers(assembly: Assembly, clock: RunClock, say: Callable[[str], None]) -> None:
     """Ask the brokers for up to 10 s what became of orders under way; positions stay as they are.
 
     Then the market's time stands still, and what happened up to there is booked.

@@ -39,8 +39,9 @@ class ControlLevel(IntEnum):
 
 
 class DayTradePolicy(StrEnum):
-    """Which day-trade rule an account obeys."""
+    """Which day-trade rule an account obeys; `BROKER` is the broker's own of the day."""
 
+    BROKER = "broker"
     NONE = "none"
     LEGACY_PDT = "legacy_pdt"
     INTRADAY_MARGIN = "intraday_margin"

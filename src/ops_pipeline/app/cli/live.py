@@ -1,5 +1,6 @@
 """Commands that run or look at the registry: run, jobs, plan, stage. Shell."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -14,12 +15,15 @@ def run(
     speed: Annotated[float, typer.Option("--speed", min=0.1, help="Market seconds a second.")] = 1.0,
     sessions: Annotated[int | None, typer.Option("--sessions", min=1, help="Stop after so many.")] = None,
     new: Annotated[bool, typer.Option("--new", help="Begin anew instead of going on.")] = False,
+    live_token: Annotated[
+        str, typer.Option("--live-token", help="What `ops live-token` gave, instead of the typed words.")
+    ] = "",
     home: shared.Home = shared.DEFAULT_HOME,
     as_json: shared.Json = False,
 ) -> None:
-    """Run every job of the registry on the simulator until stopped; a restart goes on."""
+    """Run every job on the simulator, or at the configured broker, until stopped; a restart goes on."""
     from ops_pipeline.app.cli.running import shipped
-    from ops_pipeline.app.live import run_live
+    from ops_pipeline.app.live import Order, run_live
     from ops_pipeline.app.settings import load_settings
 
     settings = load_settings(config or shipped("demo.toml"))
@@ -27,7 +31,9 @@ def run(
     def say(line: str) -> None:
         shared.errors.print(line, highlight=False)
 
-    outcome = run_live(settings, home, speed=speed, sessions=sessions, anew=new, say=say)
+    ask = (lambda question: str(typer.prompt(question, err=True))) if sys.stdin.isatty() else None
+    order = Order(speed=speed, sessions=sessions, anew=new, ask=ask, token=live_token)
+    outcome = run_live(settings, home, order, say=say)
     if as_json:
         shared.print_json(outcome.summary)
     else:
@@ -87,7 +93,7 @@ def plan(
     from ops_pipeline.app.reopen import account_or_all, reopen
 
     assembly = reopen(runs.find_run(home, run_id), writable=False)
-    with assembly.store:
+    with assembly:
         names = account_or_all(assembly, account)
         entries = [row for name in names for row in plan_entries(assembly, name)]
         exits = [row for name in names for row in plan_exits(assembly, name)]
@@ -116,7 +122,7 @@ def stage_run(
     if name not in known:
         raise ConfigurationError(f"stage: expected one of {', '.join(known)}, was {name!r}")
     assembly = reopen(runs.find_run(home, run_id), writable=True)
-    with assembly.store:
+    with assembly:
         runner = assembly.wiring.machinery().runners[name]
         owners = account_or_all(assembly, account) if known[name].per_account else ("",)
         reports = [runner(assembly.clock.now(), owner) for owner in owners]

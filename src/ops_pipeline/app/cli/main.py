@@ -24,12 +24,14 @@ from ops_pipeline.app.cli.control import (
     unblock,
 )
 from ops_pipeline.app.cli.db import app as db_app
+from ops_pipeline.app.cli.doctor import doctor, live_token
 from ops_pipeline.app.cli.drill import drill
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
 from ops_pipeline.app.cli.live import jobs, plan, run, stage_app
 from ops_pipeline.app.cli.resolve import adopt, release, resolve
 from ops_pipeline.app.cli.running import demo, replay, reset, runs
+from ops_pipeline.app.cli.sim import sim_app
 from ops_pipeline.app.cli.verify import app as verify_app
 from ops_pipeline.app.runs import find_run
 from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError, MissingDataError, OpsError
@@ -54,6 +56,8 @@ app.command()(adopt)
 app.command()(release)
 app.command()(resolve)
 register_inspection(app)
+app.command()(doctor)
+app.command("live-token")(live_token)
 app.command()(drill)
 app.command()(pause)
 app.command()(resume)
@@ -69,6 +73,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(symbols_app, name="symbols")
 app.add_typer(db_app, name="db")
 app.add_typer(verify_app, name="verify")
+app.add_typer(sim_app, name="sim")
 
 
 @db_app.callback()

@@ -88,7 +88,7 @@ def _act(
 
     run = runs.find_run(home, run_id)
     assembly = reopen(run, writable=False)
-    with assembly.store:
+    with assembly:
         owner = _owner(request, assembly, account)
         proposal = propose(request, owner, assembly.wiring, assembly.clock.now())
     if isinstance(proposal, Objection):

@@ -124,8 +124,12 @@ def _say(line: str) -> None:
 
 def _report(results: list["Result"], *, as_json: bool) -> None:
     if as_json:
+        from ops_pipeline.app.clock import WallClock
+        from ops_pipeline.app.process import build_hash
+
+        stamp = {"commit": build_hash(), "at": WallClock().now().isoformat()}
         for result in results:
-            typer.echo(json.dumps(result.row()))
+            typer.echo(json.dumps(result.row() | stamp))
     else:
         for result in results:
             if result.table:

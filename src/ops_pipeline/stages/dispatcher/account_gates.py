@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from ops_pipeline.domain.accounts import ControlLevel, DayTradePolicy, Mode
+from ops_pipeline.domain.capabilities import ALPACA, followed_policy
 from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.orders import GateResult
 from ops_pipeline.domain.rules import POSITIONS_CEILING
@@ -151,10 +152,12 @@ def day_trades(case: GateCase) -> GateResult:
     """Pass where the account's day-trade policy allows one more day trade, from our own fills.
 
     `legacy_pdt` binds day trades below $25 000; `intraday_margin` asks day trades for the $2 000 of a
-    margin account, since a long option is paid in full and leaves no intraday deficit.
+    margin account, since a long option is paid in full and leaves no intraday deficit. `broker` is
+    whichever of the two the broker had on the session's day.
     """
     view, name = case.account, "day_trades"
-    policy = view.profile.day_trade_policy
+    on = view.session.date if view.session is not None else view.now.date()
+    policy = followed_policy(view.profile.day_trade_policy, on=on, profile=ALPACA)
     if policy is DayTradePolicy.NONE or case.candidate.strategy is not Strategy.DAY:
         return GateResult(name, True, f"{policy.value}, {case.candidate.strategy.value}", "no limit")
     if view.broker is None:

@@ -1,0 +1,117 @@
+"""Headlines of the venue as a NewsSource. Shell."""
+
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from typing import Final
+
+from ops_pipeline.adapters.alpaca import wire_market as wire
+from ops_pipeline.adapters.alpaca.book import moment
+from ops_pipeline.adapters.alpaca.client import AlpacaClient
+from ops_pipeline.adapters.alpaca.instants import instant
+from ops_pipeline.adapters.alpaca.reading import pages
+from ops_pipeline.domain.news import NewsItem, identify_news
+from ops_pipeline.domain.records import Failed
+from ops_pipeline.ports import BrokerUnavailable
+
+SOURCE: Final = "alpaca"
+_PATH: Final = "/v1beta1/news"
+_PAGE: Final = 50
+_MOST_ARTICLES: Final = 10_000
+# What is filed late under an earlier minute is still seen; the store knows what it has.
+_OVERLAP: Final = timedelta(minutes=5)
+_LONGEST_HEADLINE: Final = 500
+_LONGEST_BODY: Final = 4_000
+_UNSHOWN: Final = frozenset({"script", "style"})
+
+
+class AlpacaNews:
+    """Reads the articles created or changed since; a failed read gives nothing and is noted."""
+
+    def __init__(self, client: AlpacaClient, *, symbols: Sequence[str] = ()) -> None:
+        """Read about `symbols`; about everything where none are named."""
+        self._client = client
+        self._symbols = tuple(symbols)
+        self._trouble: str | None = None
+
+    def fetch(self, *, since: datetime, now: datetime) -> Sequence[NewsItem]:
+        """Give the articles of (since, now], oldest first, each first seen at `now`."""
+        try:
+            rows = self._rows(since, now)
+        except BrokerUnavailable as error:
+            self._trouble = str(error)
+            return ()
+        self._trouble = None
+        items = {row.id: item_of(row, seen_at=now) for row in rows if row.headline.strip()}
+        return tuple(sorted(items.values(), key=lambda item: (item.published_at, item.news_id)))
+
+    def troubles(self) -> tuple[Failed, ...]:
+        """Give why the last read failed, if it did."""
+        return (Failed(item=f"news of {SOURCE}", error=self._trouble),) if self._trouble else ()
+
+    def _rows(self, since: datetime, now: datetime) -> list[wire.Article]:
+        params: dict[str, str | int] = {
+            "start": moment(since - _OVERLAP),
+            "end": moment(now),
+            "sort": "asc",
+            "limit": _PAGE,
+        }
+        if self._symbols:
+            params["symbols"] = ",".join(self._symbols)
+        rows: list[wire.Article] = []
+        for page in pages(self._client, _PATH, wire.News, params):
+            rows += page.news
+            if len(rows) >= _MOST_ARTICLES:
+                break
+        return rows
+
+
+def item_of(row: wire.Article, *, seen_at: datetime) -> NewsItem:
+    """Read an article as plain text; its identity is the venue's number for it."""
+    return NewsItem(
+        news_id=identify_news(SOURCE, str(row.id)),
+        source=row.source or SOURCE,
+        url=row.url or f"{SOURCE}:{row.id}",
+        published_at=instant(row.created_at, where=f"article {row.id}"),
+        first_seen_at=seen_at,
+        headline=plain(row.headline, limit=_LONGEST_HEADLINE),
+        body=plain(row.summary, limit=_LONGEST_BODY),
+        tickers=tuple(dict.fromkeys(row.symbols)),
+    )
+
+
+class _Shown(HTMLParser):
+    """Collects the text a reader would see."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in _UNSHOWN
+        self.parts.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(0, self._hidden - (tag in _UNSHOWN))
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
+
+
+def plain(markup: str, *, limit: int) -> str:
+    """Strip text of markup, entities and characters that do not show; at most `limit` characters."""
+    parser = _Shown()
+    with suppress(AssertionError):  # a marked section that is none: what stands before it is kept
+        parser.feed(markup)
+        parser.close()
+    text = "".join(parser.parts)
+    shown = (" " if char.isspace() else char for char in text if char.isspace() or _shows(char))
+    return " ".join("".join(shown).split())[:limit].rstrip()
+
+
+def _shows(char: str) -> bool:
+    return not unicodedata.category(char).startswith("C")

@@ -1,0 +1,79 @@
+"""One read of the venue: asked, answered with 200, decoded; anything else is an error by name. Shell."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from ops_pipeline.adapters.alpaca import wire
+from ops_pipeline.adapters.alpaca.client import AlpacaClient, Reply
+from ops_pipeline.adapters.alpaca.errors import Refused, WireError
+
+Shape = TypeVar("Shape")
+
+
+class Page(Protocol):
+    """A page of a list that may go on."""
+
+    @property
+    def next_page_token(self) -> str | None: ...
+
+
+PageShape = TypeVar("PageShape", bound=Page)
+_OK: Final = 200
+_SHOWN: Final = 200
+_ERROR = msgspec.json.Decoder(wire.ErrorBody)
+
+
+def fetch(
+    client: AlpacaClient,
+    path: str,
+    kind: type[Shape],
+    params: Mapping[str, str | int] | None = None,
+) -> Shape:
+    """GET `path` as `kind`; NoAnswer, Refused or WireError where there is no such answer."""
+    reply = client.get(path, params)
+    if reply.status != _OK:
+        raise refusal(reply, f"GET {path}")
+    return wire.read(kind, reply.body, where=f"GET {path}")
+
+
+def refusal(reply: Reply, what: str) -> Refused:
+    """Give the error that an answer other than the wanted one is, in the venue's words."""
+    told = error_of(reply)
+    words = told.message if told else reply.body[:_SHOWN].decode("utf-8", "replace")
+    code = _number(told.code) if told else 0
+    text = f"{what}: expected an answer, was {reply.status}" + (f" ({code})" if code else "")
+    return Refused(f"{text}: {words}" if words else text, status=reply.status, code=code)
+
+
+def _number(code: int | str) -> int:
+    try:
+        return int(code)
+    except ValueError:
+        return 0
+
+
+def error_of(reply: Reply) -> wire.ErrorBody | None:
+    """Read the venue's own error body; None where something else answered, a proxy perhaps."""
+    try:
+        return _ERROR.decode(reply.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def pages(
+    client: AlpacaClient, path: str, kind: type[PageShape], params: Mapping[str, str | int]
+) -> Iterator[PageShape]:
+    """GET every page of a list; WireError where the pages lead in a circle."""
+    asked, seen = dict(params), set[str]()
+    while True:
+        page = fetch(client, path, kind, asked)
+        yield page
+        token = page.next_page_token
+        if not token:
+            return
+        if token in seen:
+            raise WireError(f"GET {path}: expected another page, was {token!r} once more")
+        seen.add(token)
+        asked["page_token"] = token
