@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo check test format lock
+.PHONY: help setup demo check test bench-broker format lock
 
 help:
 	@echo "make demo    install what running needs, then show a trading day on the simulator"
 	@echo "make setup   install everything that development needs into .venv (PARTS=\"web alerts\" adds extras)"
 	@echo "make check   formatting, lint, types, import contracts, architecture tests"
 	@echo "make test    setup, check and all tests"
+	@echo "make bench-broker  the broker's adapter against alpaca-py and against the floor, as ratios"
 	@echo "make format  format the code and mend what can be mended mechanically"
 	@echo "make lock    renew requirements.lock after a change of dependencies (needs uv; UPGRADE=1 takes newer versions)"
 
@@ -28,6 +29,11 @@ check: setup
 
 test: check
 	$(BIN)/pytest -n 2
+
+bench-broker: setup
+	$(BIN)/python benchmarks/chain_page.py
+	$(BIN)/python benchmarks/order_path.py
+	$(BIN)/python benchmarks/stream_decode.py
 
 format: setup
 	$(BIN)/ruff format .
