@@ -67,6 +67,19 @@ def test_at_a_server_time_is_the_servers_and_jumps_with_it_forward_only():
     assert clock.wall_seconds_to(after + timedelta(hours=1)) == pytest.approx(60.0, abs=1.0)
 
 
+def test_a_server_that_does_not_tell_its_time_is_believed_to_go_on():
+    told = [NOW]
+
+    def ask():
+        if not told:
+            raise BrokerUnavailable("no answer")
+        return told.pop()
+
+    clock = ServedClock(ask, speed=60.0)
+    clock.skip_to(NOW + timedelta(days=1))
+    assert NOW <= clock.now() < NOW + timedelta(minutes=10)
+
+
 def test_another_speed_than_the_servers_is_refused():
     told = iter([NOW, NOW + timedelta(minutes=1), NOW, NOW + timedelta(minutes=1)])
     refuse_other_speed(lambda: next(told), 60.0)

@@ -1,12 +1,13 @@
 """The clock a run goes by: a market's that waits for us, or a broker's that does not. Shell."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from ops_pipeline.app.clock import elapsed_s, sleep
 from ops_pipeline.domain.errors import ConfigurationError
-from ops_pipeline.ports import Clock
+from ops_pipeline.ports import BrokerUnavailable, Clock
 
 # Two looks at a server's clock, so far apart, tell how fast it runs; answers take a part of that.
 _LISTEN_S = 1.0
@@ -66,10 +67,11 @@ class ServedClock:
         """Do nothing: the server goes on whether or not we are ready."""
 
     def skip_to(self, instant: datetime) -> None:
-        """Ask what time it is, for the market may have jumped; never back."""
-        known, told = self.now(), self._ask()
-        if told > known:
-            self._start, self._began_s = told, elapsed_s()
+        """Ask what time it is, for the market may have jumped; never back. Without an answer time goes on."""
+        with suppress(BrokerUnavailable):
+            known, told = self.now(), self._ask()
+            if told > known:
+                self._start, self._began_s = told, elapsed_s()
 
     def wall_seconds_to(self, instant: datetime) -> float:
         return max(0.0, (instant - self.now()).total_seconds() / self._speed)
