@@ -40,6 +40,8 @@ _LEAST_SEEDS, _LEAST_FIRINGS, _LEAST_HITS = 5_000, 500, 20
 # Enough for the rarest kind and edge too.
 _FULL = 6_000
 _SHOWN = 5
+# Orders of the day that expire unfilled are few.
+_RARE_EDGES = ("exit_of_the_day_expires",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,8 @@ def brewed(
 
 
 def _pushes(random: Random, plan: Plan, until: datetime, *, calm: bool) -> Mapping[AccountId, Schedule]:
-    """Let the brokers of every second seed, and of scenarios that are about it, push their updates."""
-    if plan.pushed is None and random.randrange(2):
+    """Let the brokers of every third seed, and of scenarios that are about it, push their updates."""
+    if plan.pushed is None and random.randrange(3):
         return {}
     script: Sequence[Kind | None] = () if calm else plan.pushed or ()
     return {account.id: _schedule(random, until, {"push": script}) for account in plan.accounts}
@@ -123,8 +125,12 @@ def _pushes(random: Random, plan: Plan, until: datetime, *, calm: bool) -> Mappi
 
 @cache
 def _drawn() -> tuple[str, ...]:
-    """Give the scenarios to draw from: those that rare faults make what they are stand there twice."""
-    return tuple(name for name, plan in sorted(SCENARIOS.items()) for _ in range(2 if plan().script else 1))
+    """Give the scenarios to draw from: those that rare faults, or an edge, depend on stand there twice."""
+    return tuple(
+        name
+        for name, plan in sorted(SCENARIOS.items())
+        for _ in range(2 if name in _RARE_EDGES or plan().script else 1)
+    )
 
 
 def _schedule(random: Random, until: datetime, script: Mapping[str, Sequence[Kind | None]]) -> Schedule:

@@ -52,7 +52,7 @@ OF_CALL: Mapping[str, tuple[Kind, ...]] = {
     ),
 }
 # Few beside the reads: these suffer more.
-_RARE_CALLS = ("submit", "cancel")
+_RARE_CALLS = ("submit", "cancel", "push")
 
 
 class Schedule(Protocol):

@@ -306,20 +306,19 @@ def retry_exit_at(orders: Sequence[Order]) -> datetime | None:
     return orders[-1].updated_at + timedelta(seconds=wait)
 
 
-def rejected_resend(orders: Sequence[Order]) -> Order | None:
-    """Give the newest order where it was rejected on a resend; oldest order first.
-
-    Such a rejection is no proof: an earlier send under the same id may still be under way.
-    """
+def newest_rejected(orders: Sequence[Order]) -> Order | None:
+    """Give the newest order where it was rejected; oldest order first."""
     newest = orders[-1] if orders else None
-    rejected = newest is not None and newest.state is OrderState.REJECTED and newest.attempt >= _RESENT
-    return newest if rejected else None
+    return newest if newest is not None and newest.state is OrderState.REJECTED else None
 
 
 def quiet_at(orders: Sequence[Order], *, quarantine_s: int) -> datetime | None:
-    """Give when the sends of a rejected resend can no longer arrive; None: the newest order is none."""
-    newest = rejected_resend(orders)
-    if newest is None:
+    """Give when the sends of a rejected resend can no longer arrive; None: the newest order is none.
+
+    Such a rejection is no proof: an earlier send under the same id may still be under way.
+    """
+    newest = newest_rejected(orders)
+    if newest is None or newest.attempt < _RESENT:
         return None
     return (newest.last_sent_at or newest.updated_at) + timedelta(seconds=quarantine_s)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.orders import Order, OrderUpdate
+from ops_pipeline.domain.orders import Order, OrderState, OrderUpdate
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import ClientOrderId
 
@@ -99,6 +99,7 @@ def trouble(hearing: Hearing, heard_at: datetime | None, at: datetime, rules: Ex
 
 
 def _shown(order: Order) -> Progress | None:
-    if order.broker_order_id is None or order.broker_status is None:
+    """Give how far the broker showed an order to have come; its fills may be told before it is."""
+    if order.broker_order_id is None and not order.cum:
         return None
-    return Progress(order.cum, order.broker_status.is_terminal)
+    return Progress(order.cum, order.has_ended or order.state is OrderState.FILLED)

@@ -100,9 +100,16 @@ def exit_intent(exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts
 
 
 def is_unsettled(exit_: Exit, ledger: Ledger) -> bool:
-    """Tell whether an order of the decision's own cause waits for a person: no other may follow it (O4)."""
+    """Tell whether an order that waits for a person keeps the decision waiting.
+
+    One of its own cause does: no other may follow it (O4). A target waits for any of the position, for how
+    much of it was sold is not known; what must get out does not.
+    """
+    waiting = [order for order in all_exits(ledger, exit_.position) if order.is_live]
+    if not exit_.decision.latched:
+        return bool(waiting)
     cause = _cause_of(exit_, ledger)
-    return any((order.intent.purpose, order.intent.key) == cause for order in ledger.live_orders)
+    return any((order.intent.purpose, order.intent.key) == cause for order in waiting)
 
 
 def _cause_of(exit_: Exit, ledger: Ledger) -> tuple[Purpose, str]:

@@ -106,12 +106,12 @@ def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:
 
 
 def _has_turned_up(position: Position, ledger: Ledger, *, desk: Desk, now: datetime) -> bool:
-    """Ask once more for an order that was rejected on a resend; True where a send of it did arrive.
+    """Ask once more for an order that was rejected; True where the broker has taken it all the same.
 
     Lists that failed or hid it meanwhile are no evidence; that the broker rejected or ended it empty is.
     Raises BrokerUnavailable.
     """
-    order = lifecycle.rejected_resend(all_exits(ledger, position))
+    order = lifecycle.newest_rejected(all_exits(ledger, position))
     found = desk.broker.order(order.id) if order is not None else None
     news = observations(ledger, [found]) if found is not None else []
     desk.store.commit(desk.account, news, at=now)
