@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.domain.events import FillBooked
 from ops_pipeline.domain.orders import Purpose
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import Occ, to_usd4
@@ -166,13 +167,15 @@ def stop_beside_a_part_without_fills() -> Plan:
 
 
 def stop_beside_an_entry_without_fills() -> Plan:
-    """Meet the stop while the entry's last fills are not told: what is booked is sold in time."""
+    """Meet the stop while the entry's last fills are not told: what is booked by then is sold in time."""
     made = market(size=2)
     made.put(at(14, 41), "0.85", "0.90", occ=CALL)
 
     def complaints(lab: Lab) -> list[str]:
         stops = [order for order in lab.oracles[LARGE.id].accepted if "-x-" in order.client_order_id]
-        late = not stops or stops[0].submitted_at > at(14, 42)
+        events = lab.store.events(LARGE.id)
+        held = any(isinstance(event.body, FillBooked) and event.at < at(14, 41) for event in events)
+        late = held and (not stops or stops[0].submitted_at > at(14, 42))
         return [*(["the stop was not taken within a minute"] if late else []), *flat(lab, reason=STOP)]
 
     return Plan(
