@@ -13,6 +13,9 @@ from ops_pipeline.adapters.alpaca.broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca.market import AlpacaMarket, Feeds, Outside
 from ops_pipeline.adapters.alpaca.news import AlpacaNews
 from ops_pipeline.adapters.alpaca.stream_link import StreamKey, StreamMeans
+from ops_pipeline.adapters.alpaca.stream_market import BASIC_OPTIONS, PLUS_OPTIONS, MarketStream
+from ops_pipeline.adapters.alpaca.stream_news import NewsStream
+from ops_pipeline.adapters.alpaca.stream_quoted import StreamedMarket
 from ops_pipeline.adapters.alpaca.streams import TradeUpdates
 from ops_pipeline.adapters.calendar.sessions import NEW_YORK, SessionCalendar
 from ops_pipeline.adapters.simulator.matching import MatchRules
@@ -33,6 +36,7 @@ from ops_pipeline.domain.capabilities import ALPACA
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.market import Bar, Feed, Interval
 from ops_pipeline.domain.units import AccountId
+from ops_pipeline.ports import Clock
 from ops_pipeline.stages.classifier.tickers import build_universe
 
 _NO_MATCHING = MatchRules(seed=0)
@@ -40,11 +44,15 @@ _NO_MATCHING = MatchRules(seed=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerParts:
-    """What a run has of its broker; `close` ends streams and connections."""
+    """What a run has of its broker; `close` ends streams and connections.
+
+    `pushed` are the streams of prices and headlines: what they do not tell is read.
+    """
 
     clock: RunClock
     market: Market
     streams: Mapping[AccountId, TradeUpdates]
+    pushed: Sequence[MarketStream | NewsStream]
     accounts: Mapping[AccountId, LiveAccount]
     opened: ExitStack
 
@@ -57,14 +65,14 @@ class BrokerParts:
         self.close()
 
     def listen(self) -> None:
-        """Connect the order streams; until each is authorised its account sends no entry."""
-        for stream in self.streams.values():
+        """Connect every stream; until its order stream is authorised an account sends no entry."""
+        for stream in (*self.streams.values(), *self.pushed):
             stream.start()
 
     def close(self) -> None:
         """End the streams, then the connections."""
         with self.opened:
-            for stream in self.streams.values():
+            for stream in (*self.streams.values(), *self.pushed):
                 stream.close()
 
 
@@ -109,12 +117,14 @@ def open_broker(
             )
             for account, own in lines.items()
         }
-        market = _market(settings, calendar, next(iter(lines.values())), clock)
+        first = next(iter(keys))
+        market, pushed = _market(settings, calendar, lines[first], keys[first], clock)
         streams = {account: order_stream(settings.broker, own) for account, own in keys.items()}
         return BrokerParts(
             clock=clock,
             market=replace(market, brokers=brokers, streams=streams, venue=venue),
             streams=streams,
+            pushed=pushed,
             accounts=accounts,
             opened=opened.pop_all(),
         )
@@ -160,16 +170,32 @@ def order_stream(options: BrokerOptions, own: Credentials) -> TradeUpdates:
     """Prepare an account's order stream; its instants are the wall's, as its silences are."""
     parts = urlsplit(options.trading_address)
     scheme = "wss" if parts.scheme == "https" else "ws"
-    return TradeUpdates(
-        f"{scheme}://{parts.netloc}/stream",
-        key=StreamKey(key_id=own.key.reveal(), secret=own.secret.reveal()),
-        means=StreamMeans(clock=WallClock(), elapsed=elapsed_s, draws=Random(f"{own.account} stream")),
-    )
+    return TradeUpdates(f"{scheme}://{parts.netloc}/stream", key=_key(own), means=_means(own, WallClock()))
 
 
-def _market(settings: Settings, calendar: SessionCalendar, lines: Lines, clock: RunClock) -> Market:
-    """Read prices and news with the first account's keys; they are the same for all."""
+def _key(own: Credentials) -> StreamKey:
+    return StreamKey(key_id=own.key.reveal(), secret=own.secret.reveal())
+
+
+def _means(own: Credentials, clock: Clock) -> StreamMeans:
+    return StreamMeans(clock=clock, elapsed=elapsed_s, draws=Random(f"{own.account} stream"))
+
+
+def _market(
+    settings: Settings, calendar: SessionCalendar, lines: Lines, own: Credentials, clock: RunClock
+) -> tuple[Market, Sequence[MarketStream | NewsStream]]:
+    """Read prices and news with the first account's keys, the same for all; hear them where they are pushed.
+
+    A pushed quote's age is told by the run's clock, as every quote's is.
+    """
     options = settings.broker
+    plan = PLUS_OPTIONS if options.option_feed == "opra" else BASIC_OPTIONS
+    quoted = MarketStream(
+        f"{options.stream_address}/v1beta1/{options.option_feed}",
+        plan=plan,
+        key=_key(own),
+        means=_means(own, clock),
+    )
 
     def daily(symbol: str, first: date, before: date) -> Sequence[Bar]:
         begin = datetime.combine(first, time(), tzinfo=NEW_YORK).astimezone(UTC)
@@ -191,9 +217,15 @@ def _market(settings: Settings, calendar: SessionCalendar, lines: Lines, clock: 
     )
     if not settings.symbols:
         raise ConfigurationError("symbols: expected the underlyings to watch, was none")
-    news = AlpacaNews(lines.data, symbols=settings.symbols)
-    return Market(
-        data=data,
+    news = NewsStream(
+        f"{options.stream_address}/v1beta1/news",
+        rest=AlpacaNews(lines.data, symbols=settings.symbols),
+        key=_key(own),
+        means=_means(own, clock),
+        symbols=settings.symbols,
+    )
+    market = Market(
+        data=StreamedMarket(data, quoted),
         news=news,
         symbols=settings.symbols,
         universe=build_universe(dict.fromkeys(settings.symbols, "")),
@@ -201,3 +233,4 @@ def _market(settings: Settings, calendar: SessionCalendar, lines: Lines, clock: 
         match=_NO_MATCHING,
         news_troubles=lambda: (*news.troubles(), *data.troubles()),
     )
+    return market, (quoted, news)
