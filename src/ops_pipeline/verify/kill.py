@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -42,6 +42,7 @@ _NO_INSTANT = "before submit"
 _AT_THE_SOCKET = f"after commit {OrderSending.__name__}"
 _CANCELLED_WITHIN = timedelta(seconds=5)
 _RESTART_AFTER = timedelta(seconds=20)
+_GOES_ON = timedelta(minutes=1)
 _FULL = 1_000
 _SHOWN = 5
 
@@ -166,6 +167,8 @@ def watch_calm(book: LabBook, scenario: str) -> Calm:
 
 def _run(book: LabBook, scenario: str, hand: Hand, folder: Path) -> tuple[Lab, list[str]]:
     plan = SCENARIOS[scenario]()
+    # A level may rise at the very last instant: what it asks for still has its turn.
+    plan = replace(plan, end=plan.end + _GOES_ON)
     lab = open_lab(plan, book, folder, hand, Direct())
     hand.lab, hand.first, lab.before_step = lab, hand.points + 1, hand.step
     return lab, run_on(lab, plan)
