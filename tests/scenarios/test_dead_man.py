@@ -1,10 +1,12 @@
 """A loop that stands still ends the process, tells where it stood, and lets the next start only reduce."""
 
+import errno
+from pathlib import Path
 from threading import Event
 
 import pytest
 
-from ops_pipeline.app.brake import EmergencyBrake
+from ops_pipeline.app.brake import EmergencyBrake, leave_kill_file
 from ops_pipeline.app.dead_man import EXIT_CODE, TRACES, DeadMan
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.units import AccountId
@@ -41,6 +43,28 @@ def test_a_loop_that_stands_still_ends_the_process_and_leaves_the_next_start_red
     brake = EmergencyBrake(tmp_path, ["tiny"]).lasting(AccountId("tiny"))
     assert brake.level is ControlLevel.REDUCE_ONLY
     assert "no tick for 0.3 s" in brake.reason
+
+
+@pytest.mark.parametrize("lost", ["traces", "level"])
+def test_what_cannot_be_left_behind_does_not_keep_the_process_alive(tmp_path, ended, monkeypatch, lost):
+    def fail(_self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(DeadMan, f"_leave_{lost}", fail)
+    watched(tmp_path, ended)
+    assert ended.happened.wait(10 * LIMIT_S)
+    assert ended.codes == [EXIT_CODE]
+
+
+def test_a_kill_file_that_cannot_be_written_whole_is_not_there(tmp_path, monkeypatch):
+    def half(path, text, **_named):
+        path.write_bytes(text[:3].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space"):
+        leave_kill_file(tmp_path, ControlLevel.REDUCE_ONLY, "a test")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_level_that_stands_is_not_lowered(tmp_path, ended):

@@ -1,6 +1,7 @@
 """The loop wakes when something is due, and no speed makes it jump over a cut-off."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from ops_pipeline.adapters.simulator.broker import Fault
@@ -10,6 +11,7 @@ from ops_pipeline.domain.records import StepReport
 from ops_pipeline.engine.clock import ScaledClock, SimulatedClock
 from ops_pipeline.engine.jobs import Job, Row
 from ops_pipeline.engine.tick import Engine, Machinery
+from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.stages.execution import service as execution
 from tests.builders_demo import assembled, drive_until
 from tests.builders_market import Rig, at
@@ -37,8 +39,11 @@ class Calm:
     def look(self, *_):
         pass
 
+    def beat(self):
+        pass
 
-CALM = live.Beside(backups=Calm(), attendant=Calm(), watch=Calm(), streams=Calm())
+
+CALM = live.Beside(backups=Calm(), attendant=Calm(), watch=Calm(), streams=Calm(), dead_man=Calm())
 
 
 def driven(assembly):
@@ -232,3 +237,53 @@ def test_an_entry_asks_for_its_steps_and_its_end(tmp_path):
         rig.clock.move_to(at(14, 31, second))
         asks.append(execution.run_once(rig.clock.now(), rig.execution_ports).again_at)
     assert [(ask - at(14, 31)).total_seconds() for ask in asks] == [12, 22, 32, 42, 47]
+
+
+def rows_of(names):
+    reducing = {"position_manager"}
+    return tuple(
+        Row(
+            Job(
+                name=name,
+                cadence_s=60,
+                from_open_s=0,
+                to_close_s=0,
+                silence_s=600,
+                reduces=name in reducing,
+            ),
+            "",
+        )
+        for name in names
+    )
+
+
+def test_of_jobs_due_together_those_that_reduce_risk_run_first_and_a_silent_broker_ends_none():
+    ran = []
+
+    def note(now, _account, *, name):
+        ran.append(name)
+        if name == "telemetry":
+            raise BrokerUnavailable("no answer")
+        return StepReport(stage=name, now=now)
+
+    names = ("telemetry", "position_manager", "dispatcher")
+    engine = Engine(
+        Machinery(
+            rows=rows_of(names),
+            runners={name: partial(note, name=name) for name in names},
+            pulse=lambda now, _: StepReport(stage="execution", now=now),
+            accounts=(),
+            store=Quiet(),
+            calendar=OneDay(),
+            pulse_s=10,
+            idle_s=60,
+        )
+    )
+    beats = []
+    engine.before_job = lambda: beats.append(len(ran))
+    reports = engine.run_due(OPEN)
+    assert ran == ["position_manager", "telemetry", "dispatcher"]
+    assert beats == [0, 1, 2]
+    assert [(failed.item, failed.error) for report in reports for failed in report.failed] == [
+        ("broker", "no answer")
+    ]

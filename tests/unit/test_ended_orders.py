@@ -1,5 +1,6 @@
 """What an order that ended at the broker still holds, and what resolves it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -150,6 +151,18 @@ def test_a_sale_by_hand_of_what_a_bust_just_brought_back_is_taken_off_its_positi
     assert isinstance(taken_back, FillBusted)
     assert isinstance(removed, e.ContractsRemoved)
     assert (removed.position_id, removed.qty) == ("P1", 4)
+
+
+def test_a_fill_of_our_own_order_is_booked_though_the_broker_stamps_it_before_the_account_was_opened():
+    buying = told(
+        Ledger(account=TINY), account_opened(), planned(), intended("P1-e1"), sending("P1-e1"), at=2
+    )
+    fill = replace(fill_of(4, "f1", "P1-e1").fill, at=START)
+    early = _activity("f1", ActivityKind.FILL, 4, fill, seconds=0)
+    (booked,) = bookings(buying, [early])
+    assert isinstance(booked, e.FillBooked)
+    stranger = _activity("h1", ActivityKind.FILL, 4, None, seconds=0)
+    assert bookings(buying, [stranger]) == []
 
 
 def _activity(number, kind, qty, fill, *, seconds):

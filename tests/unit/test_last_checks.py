@@ -40,6 +40,7 @@ BOUGHT += [
     "rejects",
     "unknown",
     "updates",
+    "in_time",
     "no_exit",
 ]
 SOLD = ["mode", "control", "lease", "account", "shape", "price", "not_frozen", "one_exit", "covered"]
@@ -319,3 +320,15 @@ def test_a_check_that_breaks_refuses_an_entry_and_lets_an_exit_go(monkeypatch):
     assert failed(*selling()) == []
     monkeypatch.setattr(checks, "ALWAYS", (("control", broken),))
     assert failed(*selling()) == ["control"]
+
+
+@pytest.mark.parametrize(("at", "found"), [(4, []), (5, ["in_time"]), (6, ["in_time"])])
+def test_an_entry_that_is_too_late_when_it_leaves_does_not_leave(at, found):
+    ledger, body = buying(expires_at=minute(5))
+    assert failed(ledger, body, at=at) == found
+
+
+def test_nothing_is_opened_while_the_brokers_updates_cannot_be_relied_on_and_exits_go():
+    mute = door(stream="silent for 31 s")
+    assert failed(*buying(), door=mute) == ["updates"]
+    assert failed(*selling(), door=mute) == []

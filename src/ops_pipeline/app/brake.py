@@ -49,10 +49,9 @@ class EmergencyBrake:
     def keep(self) -> None:
         """Leave a signal that could not be stored as a KILL file, for the next start; one there stays."""
         if self._signalled is not FREE:
-            with suppress(FileExistsError), self._path.open("x", encoding="utf-8") as file:
-                file.write(
-                    f"{SIGNAL_LEVEL.name.lower()} {self._signalled.reason}, kept from a process that ended\n"
-                )
+            reason = f"{self._signalled.reason}, kept from a process that ended"
+            with suppress(OSError):
+                leave_kill_file(self._path.parent, SIGNAL_LEVEL, reason)
 
     def lasting(self, account: AccountId) -> Brake:
         """Give the level to be stored: the file's or a signal's."""
@@ -75,6 +74,19 @@ class EmergencyBrake:
             return Brake(ControlLevel.HARD_STOP, f"{KILL_FILE} file cannot be read: {error}")
         named, brake = read_kill_file(text)
         return FREE if named in self._accounts and named != account else brake
+
+
+def leave_kill_file(home: Path, level: ControlLevel, reason: str) -> None:
+    """Put a KILL file there, whole or not at all, for an empty one would stop the exits, too.
+
+    FileExistsError where one stands: it says at least as much. OSError where it cannot be written.
+    """
+    made = home / f".{KILL_FILE}.new"
+    try:
+        made.write_text(f"{level.name.lower()} {reason}\n", encoding="utf-8")
+        (home / KILL_FILE).hardlink_to(made)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def read_kill_file(text: str) -> tuple[str, Brake]:

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ops_pipeline.adapters.calendar.sessions import NEW_YORK
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.capabilities import Capability, CapabilityProfile, Support
-from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, Rejected, SubmitOutcome
+from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, Deferred, Rejected, SubmitOutcome
 from ops_pipeline.domain.preflight import Moment, describe_intent, objections
 from ops_pipeline.domain.units import ClientOrderId
 from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, Clock
 
 PREFLIGHT = "preflight"
+_AGAIN = timedelta(seconds=2)
 
 
 class CarefulBroker:
@@ -47,7 +48,10 @@ class CarefulBroker:
 
     def submit(self, order: Approved) -> SubmitOutcome:
         if order.intent.purpose.opens:
-            found = objections(describe_intent(order.intent), moment=self._moment(), profile=self._profile)
+            moment = self._moment()
+            if moment.options_level is None:
+                return Deferred(self._clock.now() + _AGAIN, "not sent: the options level could not be read")
+            found = objections(describe_intent(order.intent), moment=moment, profile=self._profile)
             if found:
                 told = "; ".join(f"{r.name}: expected {r.limit}, was {r.observed}" for r in found)
                 return Rejected(PREFLIGHT, told)

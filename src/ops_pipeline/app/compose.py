@@ -220,10 +220,14 @@ def join(
     profiles = tuple(_profile(settings, index) for index in range(len(settings.accounts)))
     if not profiles:
         raise ConfigurationError("accounts: expected at least one account, was none")
-    brokers: Mapping[AccountId, Broker] = market.brokers or {
-        profile.id: _broker(settings, profile, books.get(profile.id), market, calendar, clock, book_path)
-        for profile in profiles
-    }
+    brokers: Mapping[AccountId, Broker] = (
+        market.brokers
+        if market.brokers is not None
+        else {
+            profile.id: _broker(settings, profile, books.get(profile.id), market, calendar, clock, book_path)
+            for profile in profiles
+        }
+    )
     wiring = Wiring(
         Parts(
             book=settings,

@@ -3,10 +3,11 @@
 import faulthandler
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
-from ops_pipeline.app.brake import KILL_FILE
+from ops_pipeline.app.brake import leave_kill_file
 from ops_pipeline.app.clock import elapsed_s
 from ops_pipeline.domain.accounts import ControlLevel
 
@@ -59,16 +60,20 @@ class DeadMan:
     def _watch(self) -> None:
         while not self._over.wait(self._limit_s / _LOOKS_A_LIMIT):
             if elapsed_s() - self._beaten_s > self._limit_s:
-                self._leave()
+                # What cannot be left behind keeps no exit waiting: the process ends.
+                for leave in (self._leave_traces, self._leave_level):
+                    with suppress(OSError):
+                        leave()
                 self._end(EXIT_CODE)
                 return
 
-    def _leave(self) -> None:
+    def _leave_traces(self) -> None:
         with self._traces.open("w", encoding="utf-8") as file:
             faulthandler.dump_traceback(file, all_threads=True)
-        level = ControlLevel.REDUCE_ONLY.name.lower()
-        try:
-            with (self._home / KILL_FILE).open("x", encoding="utf-8") as file:
-                file.write(f"{level} dead-man: no tick for {self._limit_s:g} s, see {self._traces.name}\n")
-        except OSError:  # one that stands says at least as much; a full disk must not keep the exits waiting
-            return
+
+    def _leave_level(self) -> None:
+        leave_kill_file(
+            self._home,
+            ControlLevel.REDUCE_ONLY,
+            f"dead-man: no tick for {self._limit_s:g} s, see {self._traces.name}",
+        )

@@ -176,6 +176,7 @@ def _trade(
             streams=StreamWatch(assembly.wiring, say=say),
             dead_man=DeadMan(home, run.path, limit_s=settings.host.dead_man_s),
         )
+        assembly.engine.before_job = beside.dead_man.beat
         beside.dead_man.start()
         try:
             done = _loop(assembly, clock, Stop(brake), order.sessions, say, beside=beside)

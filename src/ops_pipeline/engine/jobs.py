@@ -11,7 +11,8 @@ class Job:
     """One scheduler row. Seconds throughout.
 
     `idle_cadence_s` applies while an account holds nothing (0: always `cadence_s`). The window runs
-    from open + `from_open_s` to close + `to_close_s`. `once` jobs run one time a session.
+    from open + `from_open_s` to close + `to_close_s`. `once` jobs run one time a session. Of jobs due
+    together those that reduce risk (`reduces`) run first: a slow source of data keeps no exit waiting.
     """
 
     name: str
@@ -20,11 +21,12 @@ class Job:
     to_close_s: int
     silence_s: int
     per_account: bool = False
+    reduces: bool = False
     idle_cadence_s: int = 0
     once: bool = False
 
 
-# In data-flow order, reductions before openings: the order in which jobs due together run.
+# In data-flow order, reductions before openings.
 REGISTRY: tuple[Job, ...] = (
     Job(name="news_ingest", cadence_s=60, from_open_s=-3_600, to_close_s=0, silence_s=300),
     Job(name="classifier", cadence_s=30, from_open_s=-3_600, to_close_s=0, silence_s=300),
@@ -40,6 +42,7 @@ REGISTRY: tuple[Job, ...] = (
         to_close_s=300,
         silence_s=600,
         per_account=True,
+        reduces=True,
     ),
     Job(name="dispatcher", cadence_s=60, from_open_s=0, to_close_s=0, silence_s=180, per_account=True),
     Job(name="learning", cadence_s=86_400, from_open_s=0, to_close_s=3_600, silence_s=90_000, once=True),

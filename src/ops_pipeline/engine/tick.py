@@ -8,7 +8,7 @@ from ops_pipeline.domain.errors import StoreUnavailableError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.records import Failed, JobRun, StepReport
 from ops_pipeline.engine.jobs import Row, due_at, is_silent, window
-from ops_pipeline.ports import Calendar, Store
+from ops_pipeline.ports import BrokerUnavailable, Calendar, Store
 
 Runner = Callable[[datetime, str], StepReport]
 
@@ -64,6 +64,8 @@ class Engine:
             key: run.at for key, run in machinery.store.last_job_runs().items()
         }
         self._slots = [_Slot(row, row.key) for row in machinery.rows]
+        self._urgent_first = sorted(self._slots, key=lambda slot: not slot.row.job.reduces)
+        self.before_job: Callable[[], None] = lambda: None
         self._pulsed: dict[str, datetime] = {}
         self._pulse_again: dict[str, datetime | None] = {}
         self._woken: set[str] = set()
@@ -72,14 +74,14 @@ class Engine:
         self._flushed: datetime | None = None
 
     def run_due(self, now: datetime) -> Sequence[StepReport]:
-        """Run every row due at `now`, in data-flow order, then the pulse of the accounts that want it."""
+        """Run every row due at `now`, what reduces risk first, then the pulse of accounts that want it."""
         session = self._machinery.calendar.session_at(now)
         if session is None:
             return ()
         self._machinery.store.catch_up()
         self._woken |= {name for name in self._machinery.accounts if self._machinery.listen(now, name)}
         reports: list[StepReport] = []
-        for slot in self._slots:
+        for slot in self._urgent_first:
             due = self._due(slot, session)
             if due is not None and due <= now <= _window_end(slot.row, session):
                 self._note_silence(slot, now, session)
@@ -146,6 +148,7 @@ class Engine:
 
     def _run(self, slot: "_Slot", now: datetime, session: Session) -> StepReport:
         row = slot.row
+        self.before_job()
         self._last[slot.key] = now
         slot.session = None
         report = _attempted(self._machinery.runners[row.job.name], now, row.account, stage=row.job.name)
@@ -204,12 +207,13 @@ class Engine:
 
 
 def _attempted(runner: Runner, now: datetime, account: str, *, stage: str) -> StepReport:
-    """Run a job; one that needs a database which takes no write has failed, and the next one runs."""
+    """Run a job; one that lacks its database or its broker has failed, and the next one runs."""
     try:
         return runner(now, account)
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, BrokerUnavailable) as error:
+        item = "broker" if isinstance(error, BrokerUnavailable) else "database"
         return StepReport(
-            stage=stage, now=now, account=account, failed=(Failed(item="database", error=str(error)),)
+            stage=stage, now=now, account=account, failed=(Failed(item=item, error=str(error)),)
         )
 
 

@@ -118,7 +118,12 @@ class Wiring:
                 raise InvariantError(
                     f"account {profile.id}: expected broker number {profile.number}, was {broker.number}"
                 )
-            if self.parts.store.ledger(profile.id).seq:
+            known = self.parts.store.ledger(profile.id)
+            if known.seq and known.number != profile.number:
+                raise InvariantError(
+                    f"account {profile.id}: expected a ledger of {profile.number}, was one of {known.number}"
+                )
+            if known.seq:
                 execution.recover(now, self._execution(profile.id))
             else:
                 opened = AccountOpened(
@@ -247,6 +252,7 @@ class Wiring:
             brake=partial(self.parts.brake, account),
             calendar=self.parts.calendar,
             stream=lambda now: self.listener.trouble(now, account),
+            clock=self.parts.attended,
         )
 
     def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:

@@ -72,12 +72,18 @@ def bookings(
     seen = state.seen
     for activity in sorted(activities, key=_turn):
         fact = fact_of(activity)
-        early = ledger.opened_at is not None and activity.at < ledger.opened_at
+        early = _is_early(activity, ledger)
         if not early and fact not in ledger.executions and fact not in seen:
             seen.add(fact)
             bodies += _booking(activity, state)
             bodies += _halt(ledger, activity.symbol) if activity.kind is ActivityKind.ASSIGNMENT else []
     return highest([*_with_evidence(ledger, bodies), *_levels(ledger, bodies)])
+
+
+def _is_early(activity: Activity, ledger: Ledger) -> bool:
+    """Tell whether it happened before the account was opened; what an order of ours did never did."""
+    ours = activity.fill is not None and activity.fill.client_order_id in ledger.orders
+    return not ours and ledger.opened_at is not None and activity.at < ledger.opened_at
 
 
 def _turn(activity: Activity) -> tuple[datetime, bool, bool]:

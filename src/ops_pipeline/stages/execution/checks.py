@@ -274,6 +274,13 @@ def _updates(case: Case) -> GateResult:
     return GateResult("updates", not case.door.stream, case.door.stream or "no trouble", "no trouble")
 
 
+def _in_time(case: Case) -> GateResult:
+    """Check once more that what the entry was decided on still stands when it leaves."""
+    until = case.intent.expires_at
+    limit = f"before {until:%H:%M:%S} UTC" if until else "any time"
+    return GateResult("in_time", until is None or case.now < until, f"{case.now:%H:%M:%S} UTC", limit)
+
+
 def _no_exit(case: Case) -> GateResult:
     objection = entry_objection(case.order, case.ledger)
     return GateResult("no_exit", not objection, objection or "none", "no exit is decided")
@@ -324,6 +331,7 @@ ENTRIES: tuple[tuple[str, Check], ...] = (
     ("rejects", _rejects),
     ("unknown", _unknown),
     ("updates", _updates),
+    ("in_time", _in_time),
     ("no_exit", _no_exit),
 )
 EXITS: tuple[tuple[str, Check], ...] = (("one_exit", _one_exit), ("covered", _covered))

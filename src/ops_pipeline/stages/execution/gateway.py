@@ -27,7 +27,7 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId, format_usd
-from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, LedgerStore, MarketData
+from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, Clock, LedgerStore, MarketData
 from ops_pipeline.stages.execution import alarms, reconcile
 from ops_pipeline.stages.execution.booking import bookings
 from ops_pipeline.stages.execution.checks import LOOK_ALIKE, Door, before_send, control
@@ -46,7 +46,8 @@ class Desk:
     """One account's way to its broker; `brake` gives the level that stands outside the database.
 
     `market` gives the quotes that an order which opens is checked against, `stream` why the broker's
-    updates cannot be relied on ("": they can, or it is polled alone).
+    updates cannot be relied on ("": they can, or it is polled alone). `clock` tells how late it is when an
+    order leaves, where a cycle takes its time; without one a cycle takes none.
     """
 
     account: AccountId
@@ -57,6 +58,11 @@ class Desk:
     calendar: Calendar
     brake: Callable[[], Brake] = lambda: FREE
     stream: Callable[[datetime], str] = lambda _: ""
+    clock: Clock | None = None
+
+    def present(self, now: datetime) -> datetime:
+        """Give how late it is in a cycle that began at `now`."""
+        return max(now, self.clock.now()) if self.clock is not None else now
 
     def close_on(self, day: date) -> datetime | None:
         """Give the end of a day's session; None on a day without one."""
@@ -86,7 +92,7 @@ def send(
 
 def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Refused:
     """Send an order whose intent stands in the ledger; a resend carries the same id and body."""
-    intent = approved.intent
+    intent, now = approved.intent, desk.present(now)
     ledger = desk.store.ledger(desk.account)
     checks = _checked(intent, ledger, desk=desk, now=now)
     failed = [check for check in checks if not check.passed]
