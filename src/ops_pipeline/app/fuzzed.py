@@ -65,6 +65,8 @@ def arguments(payload: bytes) -> Any:
         context = command.make_context("ops", words)
         while hasattr(command, "resolve_command"):
             left = [*context._protected_args, *context.args]  # noqa: SLF001 - what the group has not read
+            if not left:  # as the group itself does before it looks for a command
+                context.fail("Missing command.")
             name, command, words = command.resolve_command(context, left)
             context = command.make_context(name, words, parent=context)
     return tuple(context.params.values())

@@ -302,6 +302,7 @@ class Wiring:
         if self._reconcile_is_due(now, owner):
             before = self.pulse(now, account)
         report = position_manager.run_once(now, self.manager_ports(owner, now), self.manager_rules(owner))
+        self.listener.compare(now, owner)
         if not (report.read or report.failed):
             return before
         wishes = [at for at in (before.again_at, report.again_at) if at is not None]

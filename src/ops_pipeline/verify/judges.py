@@ -160,11 +160,20 @@ def _p4_one_live_exit(case: Case) -> Complaints:
     return [f"{position} has {count} live exits" for position, count in live.items() if count > 1]
 
 
+def _outsold(case: Case, occ: str, *, since: datetime) -> bool:
+    """Tell whether others sold contracts while an order of ours already offered them."""
+    return any(
+        row.symbol == occ and row.qty < 0 and row.at >= since and row.fill is not None
+        for row in case.book.activities
+        if row.fill is None or not row.fill.client_order_id
+    )
+
+
 def _p3_never_sells_more_than_held(case: Case) -> Complaints:
     leaves: Counter[str] = Counter()
     for shown in case.book.live():
         for leg in shown.legs:
-            if leg.side is Side.SELL_TO_CLOSE:
+            if leg.side is Side.SELL_TO_CLOSE and not _outsold(case, leg.occ, since=shown.submitted_at):
                 leaves[leg.occ] += shown.qty - shown.cum
     held = {occ: row.qty for occ, row in case.book.holdings.items()}
     # At the close what expires is gone, and orders of the day are not yet.

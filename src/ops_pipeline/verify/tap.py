@@ -1,7 +1,7 @@
 """Listens on the wire: judges each order by what stood in the ledger when it was sent. Shell."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
@@ -28,6 +28,8 @@ from ops_pipeline.verify.pushes import PushedUpdates
 _PAIR = (Side.SELL_TO_CLOSE, Side.BUY_TO_OPEN)
 # The only two words there are, as the venue spells them.
 _WORDS = ("buy_to_open", "sell_to_close")
+# A process that is taken over from stood still for at least its lease; a call over a wire takes less.
+_PAUSED = timedelta(seconds=10)
 
 
 class Tap:
@@ -92,7 +94,7 @@ class Tap:
         known = ledger.orders.get(intent.client_order_id)
         return Sent(
             intent=intent,
-            first=known is not None and known.attempt <= 1 and known.state is OrderState.SENDING,
+            first=known is not None and known.attempt <= 1 and self._leaves_now(known),
             ledger=ledger,
             truth=truth,
             book=self._truth.book,
@@ -123,16 +125,21 @@ class Tap:
         if sides != wanted or any(side.value not in _WORDS for side in sides):
             found.append(("P2", f"sent as {sides}"))
         most = ControlLevel.NORMAL if intent.purpose.opens else ControlLevel.FLATTEN
-        if ledger.control > most:
+        # A paused process's POST comes when others have long decided what it cannot know.
+        leaves_now = known is None or self._leaves_now(known)
+        if ledger.control > most and leaves_now:
             found.append(("K1", f"sent at {ledger.control.name}"))
         if known is not None and intent.purpose.opens and _is_broken(known, ledger):
             found.append(("R2", f"sent in face of {sorted(ledger.breaks)}"))
-        # A zombie's POST comes when its successor has already settled the order.
-        sending = known is not None and known.state is OrderState.SENDING
-        if self.pushes is not None and intent.purpose.opens and sending:
+        if self.pushes is not None and intent.purpose.opens and known is not None and leaves_now:
             objection = self.pushes.objection(ledger, self._now())
             found += [("R2", f"sent {objection}")] if objection else []
         return found
+
+    def _leaves_now(self, order: Order) -> bool:
+        """Tell whether an order is on the wire as its sending was stored, and not after a pause."""
+        sent_at = order.last_sent_at
+        return order.state is OrderState.SENDING and sent_at is not None and self._now() - sent_at < _PAUSED
 
 
 def _is_broken(order: Order, ledger: Ledger) -> bool:

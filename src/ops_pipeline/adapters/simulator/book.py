@@ -73,9 +73,14 @@ def to_json(book: Book) -> str:
 def from_json(text: str) -> Book:
     """Read a book back; MissingDataError where the text is none."""
     try:
-        return _book_of(json.loads(text))
+        return _book_of(json.loads(text, parse_constant=_refuse_constant))
     except MISFITS as error:
         raise MissingDataError(f"broker's book: expected one that was written here: {error!r}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse what JSON does not have, and Python reads all the same: NaN and infinities."""
+    raise ValueError(f"{name} is no number")
 
 
 def _book_of(plain: dict[str, Any]) -> Book:
