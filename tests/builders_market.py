@@ -22,8 +22,9 @@ from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId, Occ, SignalId, to_usd4
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.stages.execution import service as execution
-from ops_pipeline.stages.execution.gateway import Desk, send
+from ops_pipeline.stages.execution.gateway import Desk, Requests, send
 from ops_pipeline.stages.position_manager import service as manager
+from ops_pipeline.stages.position_manager.manager_ports import ManagerPorts, ManagerRules
 from tests.builders_quotes import CALL, DAY, ScriptedMarket, at
 from tests.builders_world import calendar
 
@@ -113,6 +114,7 @@ class Rig:
             file.write_bytes(_empty_ledger())
         self.store = _open(file, self.clock.now)
         self.memory, self.sampled, self.roll_refused = {}, {}, {}
+        self.requests = Requests()
         if not self.ledger.seq:
             opened = e.AccountOpened(
                 number=NUMBER,
@@ -138,6 +140,7 @@ class Rig:
             rules=self.settings.execution_rules(),
             market=self.market,
             calendar=calendar(),
+            requests=self.requests,
         )
         return self.wrap(desk) if self.wrap else desk
 
@@ -222,7 +225,7 @@ class Rig:
         """Do what the engine does every 15 seconds: reconcile, then manage."""
         self.clock.move_to(now)
         self.reports.append(execution.run_once(now, self.execution_ports))
-        ports = manager.ManagerPorts(
+        ports = ManagerPorts(
             desk=self.desk,
             market=self.market,
             calendar=calendar(),
@@ -233,7 +236,7 @@ class Rig:
             next_read_s=15.0,
             roller=self.roll,
         )
-        rules = manager.ManagerRules(
+        rules = ManagerRules(
             exits=lambda position: self.settings.exit_rules(tier=self.tier, strategy=position.strategy),
             quotes=self.settings.quote_rules(),
             orders=self.settings.exit_order_rules(),

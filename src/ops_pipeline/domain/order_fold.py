@@ -26,6 +26,8 @@ _SETTLES: dict[OrderState, frozenset[OrderState]] = {
 }
 # Why an order that had ended is a contradiction: nothing told its fills in time. The fills resolve it.
 FILLS_MISSING = "fills missing"
+# Why the order stands where it does is our own reason, whatever the broker adds.
+_KEEPS_WHY = frozenset({OrderState.CANCELING, OrderState.QUARANTINED})
 # Thought never to have been placed: the broker's word or a fill makes them orphans.
 _LOST = frozenset({OrderState.NOT_PLACED, OrderState.REJECTED})
 _TERMINAL = {
@@ -96,7 +98,7 @@ def observe(order: Order, body: e.OrderObserved, at: datetime) -> Order:
         accepted_at=order.accepted_at or at,
         updated_at=at,
         not_found=0,
-        detail=order.detail if order.state is OrderState.CANCELING else body.detail or order.detail,
+        detail=order.detail if order.state in _KEEPS_WHY else body.detail or order.detail,
     )
     if order.state is OrderState.QUARANTINED:
         return changed(order, broker_status=body.status, cum=max(order.cum, body.cum))

@@ -1,5 +1,6 @@
 """What a run is made of, and what its services remember. Pure."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -15,6 +16,7 @@ from ops_pipeline.engine.budgeted import RateBudget
 from ops_pipeline.engine.rulebook import RuleBook
 from ops_pipeline.ports import Broker, Calendar, Clock, MarketData, NewsSource, OrderStream, Store, TextModel
 from ops_pipeline.stages.classifier.tickers import Universe
+from ops_pipeline.stages.execution.gateway import Requests
 from ops_pipeline.stages.position_manager.marks import MarkMemory
 
 
@@ -74,6 +76,7 @@ class Memory:
     reconciled: dict[str, datetime] = field(default_factory=dict)
     agreed: dict[AccountId, datetime] = field(default_factory=dict)
     caught_up: set[AccountId] = field(default_factory=set)
+    requests: dict[AccountId, Requests] = field(default_factory=lambda: defaultdict(Requests))
     silences: dict[tuple[str, str], timedelta] = field(default_factory=dict)
     checks: int = 0
     entry_ranks: dict[str, tuple[object, IvRank]] = field(default_factory=dict)

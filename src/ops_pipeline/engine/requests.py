@@ -139,7 +139,7 @@ def _cancel(request: Request, account: AccountId, wiring: Wiring, now: datetime)
         return Answer(account=account, done=False, text=f"expected a live order, found {found}")
     reason = f"{request.actor}: {request.reason}"
     if order.state is OrderState.QUARANTINED:
-        request_cancel(order, desk=desk)
+        request_cancel(order, desk=desk, now=now)
         text = f"{order.id}: the broker is asked; it stays QUARANTINED until a person has settled it"
         return Answer(account=account, done=True, text=text)
     if not order.attempt or order.state is OrderState.RESEND_WAIT:

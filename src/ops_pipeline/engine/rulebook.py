@@ -1,9 +1,11 @@
 """The numbers of a run, read from the settings once each. Pure."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Protocol, TypeVar, cast
 
 from ops_pipeline.domain.accounts import Tier
+from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.market import Interval, QuoteRules
 from ops_pipeline.domain.rules import (
     ContractRules,
@@ -20,7 +22,8 @@ from ops_pipeline.domain.rules import (
     WatchlistRules,
 )
 from ops_pipeline.domain.signals import Strategy
-from ops_pipeline.domain.units import Usd4
+from ops_pipeline.domain.units import AccountId, Usd4
+from ops_pipeline.stages.dispatcher.context import DispatchRules
 
 Value = TypeVar("Value")
 
@@ -81,3 +84,18 @@ def tier_of(book: RuleBook, equity: Usd4) -> Tier:
         if not bound or equity < bound:
             return tier
     return Tier.LARGE
+
+
+def entry_rules_on(book: RuleBook, account: AccountId, day: date, tier: Tier) -> DispatchRules:
+    """Give an account's entry rules in a tier, with the fees of a day."""
+    return DispatchRules(
+        tier=book.tier_rules(tier, account=account),
+        sizing=book.sizing_rules(),
+        iv=book.iv_rules(),
+        contract=book.contract_rules(),
+        gates=book.gate_rules(),
+        entry=book.entry_rules(),
+        quotes=book.quote_rules(),
+        fees=fee_rules_on(day),
+        stop=-book.exit_rules(tier=tier, strategy=Strategy.SWING, account=account).stop,
+    )

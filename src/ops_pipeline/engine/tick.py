@@ -165,9 +165,10 @@ class Engine:
         for account in self._machinery.accounts:
             if account in sent or (self._is_pulsed(account) and self._pulse_due(account, now) <= now):
                 self._pulsed[account] = now
-                self._woken.discard(account)
                 self._levels[account] = self._level(account)
                 report = _attempted(self._machinery.pulse, now, account, stage="execution")
+                if not report.failed:
+                    self._woken.discard(account)
                 self._pulse_again[account] = report.again_at
                 reports.append(report)
         return reports
@@ -193,7 +194,8 @@ class Engine:
         return self._machinery.store.ledger(account).control  # type: ignore[arg-type] # an AccountId
 
     def _is_pulsed(self, account: str) -> bool:
-        return self._has_live(account) or account in self._woken or not self._busy(account)
+        changed = self._levels.get(account) != self._level(account)
+        return self._has_live(account) or account in self._woken or changed or not self._busy(account)
 
     def _has_live(self, account: str) -> bool:
         return bool(self._machinery.store.ledger(account).live_orders)  # type: ignore[arg-type] # an AccountId

@@ -1,25 +1,23 @@
 """Joins ports and rules to the services: what each job of the registry runs. Shell."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 
 from ops_pipeline.domain.accounts import Tier
 from ops_pipeline.domain.errors import InvariantError
 from ops_pipeline.domain.events import AccountOpened
-from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.market import Interval, Session
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.records import AccountSnapshot, StepReport
 from ops_pipeline.domain.rules import ExitRules
-from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine import observe
 from ops_pipeline.engine.budgeted import BudgetedBroker
 from ops_pipeline.engine.jobs import rows_for
 from ops_pipeline.engine.listening import Listener
 from ops_pipeline.engine.parts import Memory, Parts
-from ops_pipeline.engine.rulebook import pulse_pace, remembered, tier_of
+from ops_pipeline.engine.rulebook import entry_rules_on, pulse_pace, remembered, tier_of
 from ops_pipeline.engine.tick import Machinery
 from ops_pipeline.ports import Broker
 from ops_pipeline.stages.classifier import service as classifier
@@ -34,6 +32,7 @@ from ops_pipeline.stages.news_ingest import service as news_ingest
 from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
 from ops_pipeline.stages.position_manager import service as position_manager
 from ops_pipeline.stages.position_manager.exits import execute_roll
+from ops_pipeline.stages.position_manager.manager_ports import ManagerPorts, ManagerRules
 from ops_pipeline.stages.position_manager.roll_plan import RollView, target_expiration
 from ops_pipeline.stages.position_manager.wishes import tightened
 from ops_pipeline.stages.signal_engine import service as signal_engine
@@ -57,7 +56,7 @@ class Wiring:
         self._open: set[AccountId] = set()
         # These say the same for the same question as long as the run lives.
         self.desk, self.manager_rules = cache(self._desk), cache(self._manager_rules)
-        self._entry_rules = cache(self._entry_rules_on)
+        self._entry_rules = cache(partial(entry_rules_on, parts.book))
         self._universe_ports()
 
     def _universe_ports(self) -> None:
@@ -193,7 +192,7 @@ class Wiring:
         owner = AccountId(account)
         held = {position.id: position.contract for position in self.parts.store.ledger(owner).open_positions}
         report = execution.run_once(now, self._execution(owner))
-        self.listener.compare(now, owner)
+        self.listener.compare(now, owner, whole=not report.failed)
         for position in self.parts.store.ledger(owner).open_positions:
             if held.get(position.id, position.contract) != position.contract:
                 # A split: what was remembered of the old contract's price says nothing of the new one's.
@@ -218,9 +217,9 @@ class Wiring:
         shots = [self.snapshot(now, account) for account in self.accounts]
         self.parts.store.add_snapshots([shot for shot in shots if shot is not None])
 
-    def manager_ports(self, account: AccountId, now: datetime) -> position_manager.ManagerPorts:
+    def manager_ports(self, account: AccountId, now: datetime) -> ManagerPorts:
         """Give the position manager's ports of one account."""
-        return position_manager.ManagerPorts(
+        return ManagerPorts(
             desk=self.desk(account, Use.EXIT),
             market=self.parts.market,
             calendar=self.parts.calendar,
@@ -232,9 +231,9 @@ class Wiring:
             roller=partial(self._roll, account),
         )
 
-    def _manager_rules(self, account: AccountId) -> position_manager.ManagerRules:
+    def _manager_rules(self, account: AccountId) -> ManagerRules:
         """Give the position manager's rules of one account."""
-        return position_manager.ManagerRules(
+        return ManagerRules(
             exits=partial(self.exit_rules, account),
             quotes=self.parts.book.quote_rules(),
             orders=self.parts.book.exit_order_rules(),
@@ -253,6 +252,7 @@ class Wiring:
             calendar=self.parts.calendar,
             stream=lambda now: self.listener.trouble(now, account),
             clock=self.parts.attended,
+            requests=self.memory.requests[account],
         )
 
     def dispatcher_ports(self, account: AccountId) -> dispatcher.DispatcherPorts:
@@ -281,20 +281,6 @@ class Wiring:
         session = self.parts.calendar.session_at(now)
         return self._entry_rules(account, session.date if session else now.date(), tier)
 
-    def _entry_rules_on(self, account: AccountId, day: date, tier: Tier) -> DispatchRules:
-        book = self.parts.book
-        return DispatchRules(
-            tier=book.tier_rules(tier, account=account),
-            sizing=book.sizing_rules(),
-            iv=book.iv_rules(),
-            contract=book.contract_rules(),
-            gates=book.gate_rules(),
-            entry=book.entry_rules(),
-            quotes=book.quote_rules(),
-            fees=fee_rules_on(day),
-            stop=-book.exit_rules(tier=tier, strategy=Strategy.SWING, account=account).stop,
-        )
-
     def manage(self, now: datetime, account: str) -> StepReport:
         """Watch one account's positions and do what their rules ask for."""
         owner = AccountId(account)
@@ -302,7 +288,7 @@ class Wiring:
         if self._reconcile_is_due(now, owner):
             before = self.pulse(now, account)
         report = position_manager.run_once(now, self.manager_ports(owner, now), self.manager_rules(owner))
-        self.listener.compare(now, owner)
+        self.listener.compare(now, owner, whole=False)
         if not (report.read or report.failed):
             return before
         wishes = [at for at in (before.again_at, report.again_at) if at is not None]

@@ -3,6 +3,7 @@
 from ops_pipeline.verify.mutant import Edit, Mutant
 
 _SERVICE = "stages/position_manager/service.py"
+_CARRY_OUT = "stages/position_manager/carry_out.py"
 _EXITS = "stages/position_manager/exits.py"
 _EXIT_ORDERS = "stages/position_manager/exit_orders.py"
 _ARBITER = "stages/position_manager/arbiter.py"
@@ -150,7 +151,9 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
         "what a cycle saw and decided is not stored before it is done",
         (
             Edit(
-                _SERVICE, "desk.store.commit(desk.account, bodies_of(watched), at=now)", "bodies_of(watched)"
+                _CARRY_OUT,
+                "desk.store.commit(desk.account, bodies_of(watched), at=now)",
+                "bodies_of(watched)",
             ),
         ),
         ("one_low_read", "entry_and_stop"),

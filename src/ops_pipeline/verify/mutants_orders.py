@@ -340,7 +340,7 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _LIFECYCLE,
-                "return Upkeep.CANCEL if waited >= _CANCEL_AGAIN_S else Upkeep.NOTHING",
+                "return Upkeep.CANCEL if now - order.updated_at >= CANCEL_AGAIN else Upkeep.NOTHING",
                 "return Upkeep.NOTHING",
             ),
         ),

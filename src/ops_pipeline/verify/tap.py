@@ -90,16 +90,18 @@ class Tap:
         return rows
 
     def _sent(self, intent: OrderIntent, ledger: Ledger) -> Sent:
-        truth, now = self._truth.account(), self._now()
+        truth = self._truth.account()
         known = ledger.orders.get(intent.client_order_id)
+        # An order that waited for its first send keeps the limit it was given when it was intended.
+        made_at = known.created_at if known is not None else self._now()
         return Sent(
             intent=intent,
             first=known is not None and known.attempt <= 1 and self._leaves_now(known),
             ledger=ledger,
             truth=truth,
             book=self._truth.book,
-            quote=self._market.quotes([intent.occ], now=now).get(intent.occ),
-            shown=self._heard.newest_positions(until=known.created_at if known is not None else now),
+            quote=self._market.quotes([intent.occ], now=made_at).get(intent.occ),
+            shown=self._heard.newest_positions(until=made_at),
         )
 
     def hear(self, intent: OrderIntent) -> None:

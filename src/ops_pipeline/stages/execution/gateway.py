@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
@@ -26,12 +26,12 @@ from ops_pipeline.domain.orders import (
     Unknown,
 )
 from ops_pipeline.domain.rules import ExecutionRules
-from ops_pipeline.domain.units import AccountId, format_usd
+from ops_pipeline.domain.units import AccountId, ClientOrderId, format_usd
 from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, Clock, LedgerStore, MarketData
 from ops_pipeline.stages.execution import alarms, reconcile
 from ops_pipeline.stages.execution.booking import bookings
 from ops_pipeline.stages.execution.checks import LOOK_ALIKE, Door, before_send, control
-from ops_pipeline.stages.execution.lifecycle import body_hash
+from ops_pipeline.stages.execution.lifecycle import CANCEL_AGAIN, body_hash
 
 # Lifecycle activities may be booked days late (paper books them the next day); ids make overlap harmless.
 ACTIVITY_OVERLAP = timedelta(days=5)
@@ -41,13 +41,26 @@ _CLOCK_SLACK = timedelta(minutes=10)
 _BROKER = "broker"
 
 
+@dataclass(slots=True, kw_only=True)
+class Requests:
+    """What was lately asked of one account's broker; lives as long as the process.
+
+    `cancels`: when each order's cancel was asked for last; `suspended`: whether the broker was told to take
+    no order, None: nothing was told yet.
+    """
+
+    cancels: dict[ClientOrderId, datetime] = field(default_factory=dict)
+    suspended: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """One account's way to its broker; `brake` gives the level that stands outside the database.
 
     `market` gives the quotes that an order which opens is checked against, `stream` why the broker's
     updates cannot be relied on ("": they can, or it is polled alone). `clock` tells how late it is when an
-    order leaves, where a cycle takes its time; without one a cycle takes none.
+    order leaves, where a cycle takes its time; without one a cycle takes none. `requests` is shared by the
+    account's desks.
     """
 
     account: AccountId
@@ -59,6 +72,7 @@ class Desk:
     brake: Callable[[], Brake] = lambda: FREE
     stream: Callable[[datetime], str] = lambda _: ""
     clock: Clock | None = None
+    requests: Requests = field(default_factory=Requests)
 
     def present(self, now: datetime) -> datetime:
         """Give how late it is in a cycle that began at `now`."""
@@ -117,48 +131,59 @@ def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Re
     return outcome
 
 
-def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
+def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> bool:
     """Ask the broker to cancel; the order stays live until the broker says otherwise.
 
-    A request that got lost is made again by the order's upkeep. One that has ended there needs none.
+    True where it was asked. A request that got lost is made again by the order's upkeep, and one that was
+    just made is not repeated. An order that has ended there needs none.
     """
-    if order.has_ended:
-        return
-    if order.state in (OrderState.WORKING, OrderState.ORPHAN):
+    if order.state in (OrderState.WORKING, OrderState.ORPHAN) and not order.has_ended:
         settled = OrderSettled(client_order_id=order.id, state=OrderState.CANCELING.value, reason=reason)
         desk.store.commit(desk.account, [settled], at=now)
     elif order.state is not OrderState.CANCELING:
-        return
-    request_cancel(order, desk=desk)
+        return False
+    return request_cancel(order, desk=desk, now=now)
 
 
-def request_cancel(order: Order, *, desk: Desk) -> None:
-    """Ask the broker alone: the order's state stays what it is, as it must where a person is to settle it."""
-    if order.broker_order_id is not None:
-        with suppress(BrokerUnavailable):
-            desk.broker.cancel(order.broker_order_id)
+def request_cancel(order: Order, *, desk: Desk, now: datetime) -> bool:
+    """Ask the broker alone, at most every few seconds; True where it was asked.
+
+    The order's state stays what it is, as it must where a person is to settle it.
+    """
+    asked = {id_: at for id_, at in desk.requests.cancels.items() if now - at < CANCEL_AGAIN}
+    if order.broker_order_id is None or order.has_ended or order.id in asked:
+        return False
+    desk.requests.cancels = asked | {order.id: now}
+    with suppress(BrokerUnavailable):
+        desk.broker.cancel(order.broker_order_id)
+    return True
 
 
 def keep_suspended(desk: Desk, *, now: datetime) -> None:
     """Have the broker itself take no order at HARD_STOP, and take them again below it (RELIABILITY 5.3).
 
-    The alert that stands meanwhile is what is known of it; a request that failed is made again next time.
+    The alert is stored first and cleared last, so that no suspension is forgotten; a request that failed
+    is made again next time, and one that is not known to have been made once more after a start.
     """
     ledger = desk.store.ledger(desk.account)
     stands = (AlertCode.TRADING_SUSPENDED, _BROKER) in ledger.alerts
     wanted = max(ledger.control, desk.brake().level) is ControlLevel.HARD_STOP
-    if stands is wanted:
-        return
-    with suppress(BrokerUnavailable):
-        desk.broker.suspend(on=wanted)
+    if wanted and not stands:
         raised = AlertRaised(
             code=AlertCode.TRADING_SUSPENDED,
             key=_BROKER,
             severity=Severity.PAGE,
             detail="HARD_STOP: the broker itself takes no order of this account",
         )
-        cleared = AlertCleared(code=AlertCode.TRADING_SUSPENDED, key=_BROKER)
-        desk.store.commit(desk.account, [raised if wanted else cleared], at=now)
+        desk.store.commit(desk.account, [raised], at=now)
+    if not (wanted or stands) or (wanted and desk.requests.suspended):
+        return
+    with suppress(BrokerUnavailable):
+        desk.broker.suspend(on=wanted)
+        desk.requests.suspended = wanted
+        if not wanted:
+            cleared = AlertCleared(code=AlertCode.TRADING_SUSPENDED, key=_BROKER)
+            desk.store.commit(desk.account, [cleared], at=now)
 
 
 def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:

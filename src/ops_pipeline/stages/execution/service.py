@@ -149,7 +149,7 @@ def _cancel_forbidden(now: datetime, desk: Desk) -> None:
         if order.state in (OrderState.WORKING, OrderState.ORPHAN):
             cancel(order, desk=desk, now=now, reason=f"control {ledger.control.name}")
         elif order.state is OrderState.QUARANTINED:
-            request_cancel(order, desk=desk)
+            request_cancel(order, desk=desk, now=now)
 
 
 def _reconcile(now: datetime, ports: ExecutionPorts) -> int:

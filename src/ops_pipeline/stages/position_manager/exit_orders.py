@@ -42,6 +42,12 @@ def working_exits(ledger: Ledger, position: Position) -> list[Order]:
     ]
 
 
+def resting_since(ledger: Ledger, position: Position) -> datetime | None:
+    """Give when the oldest working exit order of a position was accepted, or made; None: none works."""
+    working = working_exits(ledger, position)
+    return min((order.accepted_at or order.created_at for order in working), default=None)
+
+
 def working_entries(ledger: Ledger, position: Position) -> list[Order]:
     """Give the live orders that may still add to the position at the broker; a quarantined one may, too."""
     return [
@@ -71,7 +77,7 @@ def may_send_at(exit_: Exit, ledger: Ledger, *, quarantine_s: int) -> datetime |
     that must get out goes on, for the broker sells no more than is held.
     """
     retry = lifecycle.retry_exit_at(_orders_of(exit_, ledger))
-    if exit_.decision.latched:
+    if not _may_wait(exit_):
         return retry
     return lifecycle.quiet_at(all_exits(ledger, exit_.position), quarantine_s=quarantine_s) or retry
 
@@ -102,14 +108,19 @@ def exit_intent(exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts
 def is_unsettled(exit_: Exit, ledger: Ledger) -> bool:
     """Tell whether an order that waits for a person keeps the decision waiting.
 
-    One of its own cause does: no other may follow it (O4). A target waits for any of the position, for how
-    much of it was sold is not known; what must get out does not.
+    One of its own cause does: no other may follow it (O4). A target or a part waits for any of the position,
+    for how much of it was sold is not known; what must get out does not.
     """
     waiting = [order for order in all_exits(ledger, exit_.position) if order.is_live]
-    if not exit_.decision.latched:
+    if _may_wait(exit_):
         return bool(waiting)
     cause = _cause_of(exit_, ledger)
     return any((order.intent.purpose, order.intent.key) == cause for order in waiting)
+
+
+def _may_wait(exit_: Exit) -> bool:
+    """Tell whether nothing is lost by waiting: a target takes a profit, a part leaves the rest as it is."""
+    return exit_.decision.reason in lifecycle.TARGETS or exit_.qty < exit_.position.qty
 
 
 def _cause_of(exit_: Exit, ledger: Ledger) -> tuple[Purpose, str]:

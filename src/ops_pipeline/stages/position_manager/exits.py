@@ -80,26 +80,26 @@ def reprice_when_due(position: Position, *, desk: Desk, now: datetime, rules: Ex
         anchor = order.accepted_at or order.created_at
         due = (now - anchor).total_seconds() >= rules.reprice_s
         if due and order.state is OrderState.WORKING and order.intent.purpose is not Purpose.ROLL:
-            cancel(order, desk=desk, now=now, reason="reprice")
-            return True
+            return cancel(order, desk=desk, now=now, reason="reprice")
     return False
 
 
-def cancel_exits(position: Position, *, desk: Desk, now: datetime, reason: str) -> None:
-    """Ask for the cancel of the working exit, for one of higher rank."""
-    for order in working_exits(desk.store.ledger(desk.account), position):
-        cancel(order, desk=desk, now=now, reason=reason)
+def cancel_exits(position: Position, *, desk: Desk, now: datetime, reason: str) -> bool:
+    """Ask for the cancel of the working exit, for one of higher rank; True where it was asked for now."""
+    working = working_exits(desk.store.ledger(desk.account), position)
+    asked = [cancel(order, desk=desk, now=now, reason=reason) for order in working]
+    return any(asked)
 
 
 def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:
     """Cancel what may still add to the position; True while any of it may. Nothing waits for a person."""
-    entering = working_entries(desk.store.ledger(desk.account), position)
-    for order in entering:
-        if order.state is OrderState.QUARANTINED:
-            request_cancel(order, desk=desk)
-        else:
-            cancel(order, desk=desk, now=now, reason="exit decided")
-    if entering:
+    asked = [
+        request_cancel(order, desk=desk, now=now)
+        if order.state is OrderState.QUARANTINED
+        else cancel(order, desk=desk, now=now, reason="exit decided")
+        for order in working_entries(desk.store.ledger(desk.account), position)
+    ]
+    if any(asked):
         observe(desk, now=now)
     left = working_entries(desk.store.ledger(desk.account), position)
     return any(order.state is not OrderState.QUARANTINED for order in left)

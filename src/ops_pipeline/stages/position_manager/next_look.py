@@ -9,7 +9,7 @@ from ops_pipeline.domain.positions import ExitReason
 from ops_pipeline.domain.rules import ExitOrderRules, ExitRules
 from ops_pipeline.stages.execution.lifecycle import retry_exit_at
 from ops_pipeline.stages.position_manager.arbiter import ExitActionKind
-from ops_pipeline.stages.position_manager.exit_orders import exits_since, working_exits
+from ops_pipeline.stages.position_manager.exit_orders import all_exits, exits_since, working_exits
 from ops_pipeline.stages.position_manager.watched import Watched
 
 _AT_ONCE = timedelta(seconds=1)
@@ -43,7 +43,9 @@ def next_look(
     else:
         retry = retry_exit_at(exits_since(ledger, position.id, position.exit.at))
         wishes += [retry] if retry is not None else []
-        if _is_blocked(watched, position.exit.reason, working, now=now, retry=retry):
+        # One that waits for a person is in nobody's way that must get out: the cycle will do.
+        unsettled = any(order.is_live for order in all_exits(ledger, position)) and not working
+        if not unsettled and _is_blocked(watched, position.exit.reason, working, now=now, retry=retry):
             wishes.append(now + BLOCKED)
     return min((at for at in wishes if at > now), default=None)
 

@@ -11,11 +11,15 @@ from ops_pipeline.stages.position_manager.exit_orders import reason_of, working_
 
 
 def working_reason(position: Position, ledger: Ledger) -> ExitReason | None:
-    """Give the reason of the live exit order or unfinished roll; None: none lives."""
+    """Give the reason of the live exit order or unfinished roll; None: none lives.
+
+    A roll between its orders keeps nothing waiting that was decided for another reason.
+    """
     working = working_exits(ledger, position)
     if working:
         return reason_of(working[0])
-    return ExitReason.ROLL if is_rolling(position, ledger) else None
+    outranked = position.exit is not None and position.exit.reason is not ExitReason.ROLL
+    return ExitReason.ROLL if is_rolling(position, ledger) and not outranked else None
 
 
 def is_rolling(position: Position, ledger: Ledger) -> bool:
