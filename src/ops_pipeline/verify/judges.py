@@ -16,6 +16,7 @@ from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.orders import OrderState, Purpose, Side
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.units import AccountId, Occ
+from ops_pipeline.ports import Calendar
 from ops_pipeline.verify import edges
 from ops_pipeline.verify.heard import Heard
 
@@ -43,7 +44,7 @@ class Case:
     """One account at one instant: its ledger, its events, the truth, our prefix of order ids.
 
     `heard` is what the broker answered, `steps` the instants at which the process worked, `quote` the
-    market as it was.
+    market as it was, `calendar` its sessions.
     """
 
     account: AccountId
@@ -53,6 +54,7 @@ class Case:
     book: Book
     prefix: str
     signals: frozenset[str]
+    calendar: Calendar
     heard: Heard = field(default_factory=Heard)
     steps: Sequence[datetime] = ()
     quote: Callable[[Occ, datetime], OptionQuote | None] = lambda _occ, _at: None

@@ -19,6 +19,7 @@ from ops_pipeline.verify.fuse import Fuse
 from ops_pipeline.verify.goals import Bench, Goal, Result, Told
 from ops_pipeline.verify.lab import Lab
 from ops_pipeline.verify.parallel import spread
+from ops_pipeline.verify.scenario import Plan
 from ops_pipeline.verify.scenarios import SCENARIOS
 from ops_pipeline.verify.terms import Direct, LabBook
 
@@ -154,7 +155,7 @@ def watch_calm(book: LabBook, scenario: str) -> Calm:
     """Run a scenario that nobody interferes with."""
     hand = Hand()
     with TemporaryDirectory() as folder:
-        lab, _ = _run(book, scenario, hand, Path(folder))
+        lab, _ = _run(book, SCENARIOS[scenario](), hand, Path(folder))
         closed = tuple(
             position.id
             for account in lab.accounts
@@ -165,13 +166,16 @@ def watch_calm(book: LabBook, scenario: str) -> Calm:
     return Calm(scenario, hand.first, tuple(hand.names), closed)
 
 
-def _run(book: LabBook, scenario: str, hand: Hand, folder: Path) -> tuple[Lab, list[str]]:
-    plan = SCENARIOS[scenario]()
-    # A level may rise at the very last instant: what it asks for still has its turn.
-    plan = replace(plan, end=plan.end + _GOES_ON)
+def _run(book: LabBook, plan: Plan, hand: Hand, folder: Path) -> tuple[Lab, list[str]]:
     lab = open_lab(plan, book, folder, hand, Direct())
     hand.lab, hand.first, lab.before_step = lab, hand.points + 1, hand.step
     return lab, run_on(lab, plan)
+
+
+def _going_on(scenario: str) -> Plan:
+    """Give a scenario with time at its end for what a level asks for that rises at its last instant."""
+    plan = SCENARIOS[scenario]()
+    return replace(plan, end=plan.end + _GOES_ON)
 
 
 def run_case(book: LabBook, work: tuple[KillCase, Calm]) -> Raised:
@@ -179,7 +183,7 @@ def run_case(book: LabBook, work: tuple[KillCase, Calm]) -> Raised:
     case, calm = work
     hand = Hand(case.point, ControlLevel[case.level])
     with TemporaryDirectory() as folder:
-        lab, objections = _run(book, case.scenario, hand, Path(folder))
+        lab, objections = _run(book, _going_on(case.scenario), hand, Path(folder))
         found = [*objections, *_judged(lab, hand, case, calm)]
         waited = _cancelled_after(lab, hand)
         lab.close()
@@ -292,7 +296,7 @@ def replay(bench: Bench, case: str) -> Told:
     calm = watch_calm(bench.book, scenario)
     hand = Hand(known.point, ControlLevel[level])
     with TemporaryDirectory() as folder:
-        lab, objections = _run(bench.book, scenario, hand, Path(folder))
+        lab, objections = _run(bench.book, _going_on(scenario), hand, Path(folder))
         found = [*objections, *_judged(lab, hand, known, calm)]
         lines = told(lab)
         lab.close()

@@ -2,6 +2,7 @@
 
 import gc
 import traceback
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -101,7 +102,8 @@ class Lab:
     outages: list[Outage] = field(init=False, default_factory=list)
     heard: dict[AccountId, Heard] = field(init=False)
     pushes: dict[AccountId, PushedUpdates] = field(init=False)
-    steps: list[datetime] = field(init=False, default_factory=list)
+    # Seconds since the epoch: a year of instants is to take little of the memory that is measured.
+    steps: "array[float]" = field(init=False, default_factory=lambda: array("d"))
     _left: list[SqlStore] = field(init=False, default_factory=list)
     _holder: str = field(init=False, default=HOLDER)
 
@@ -160,7 +162,7 @@ class Lab:
                 break
             self.clock.move_to(max(due, self.clock.now()))
             self.terms.network.deliver(self.clock.now())
-            self.steps.append(self.clock.now())
+            self.steps.append(self.clock.now().timestamp())
             self.process.engine.run_due(self.clock.now())
         self.fuse.armed = True
 
@@ -225,7 +227,7 @@ class Lab:
                     act.do(self)
                 pending.remove(act)
             self.terms.network.deliver(now)
-            self.steps.append(now)
+            self.steps.append(now.timestamp())
             self.process.engine.run_due(now)
             self.judge_step()
         except _TAKEN_OVER:
@@ -285,7 +287,8 @@ class Lab:
             prefix=f"op1{DATABASE_ID[:4]}-",
             signals=frozenset(self.signals),
             heard=self.heard[account],
-            steps=self.steps,
+            steps=[datetime.fromtimestamp(step, UTC) for step in self.steps] if whole else (),
+            calendar=self.terms.calendar,
             quote=lambda occ, at: self.terms.market.quotes([occ], now=at).get(occ),
         )
 

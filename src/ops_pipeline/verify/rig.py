@@ -172,6 +172,7 @@ class Rig:
             book=truth.book,
             prefix=f"op1{self.terms.database_id[:4]}-",
             signals=frozenset(wish.id for wish in self.work.wishes),
+            calendar=calendar(),
         )
         return [str(found) for found in judge(case, AT_REST if at_rest else AT_ANY_INSTANT)]
 

@@ -16,7 +16,6 @@ from ops_pipeline.domain.positions import ExitDecision, ExitReason
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import Occ, Usd4
 from ops_pipeline.verify.judges import Case, Complaints, Judge
-from ops_pipeline.verify.market import calendar
 
 _SLACK, _ARM, _GIVEBACK, _LEAST = 500, 5_000, 2_500, 500
 _STOP, _FIRST, _SECOND, _TARGET = -2_500, 5_000, 7_500, 5_000
@@ -187,11 +186,11 @@ def _wrong(decision: ExitDecision, life: _Life, at: datetime, case: Case) -> str
         case ExitReason.FIRST_TARGET | ExitReason.SECOND_TARGET | ExitReason.PROFIT_TARGET:
             return _wrong_target(life, quote, _TARGETS[decision.reason])
         case ExitReason.EOD_FLAT:
-            close = _close_of(at)
+            close = _close_of(at, case)
             early = close is None or at < close - _EOD or life.strategy is not Strategy.DAY
             return f"before {_EOD} to the close" if early else ""
         case ExitReason.EXPIRY_CUTOFF:
-            close = _close_of(at)
+            close = _close_of(at, case)
             # What expired without a word of the broker is decided on still; nothing of it can be sold.
             if at.date() > life.contract.expiration:
                 return ""
@@ -239,8 +238,8 @@ def _wrong_target(life: _Life, quote: OptionQuote | None, gain: int) -> str:
     return "" if life.gains(_mark(quote), gain) >= 0 and sellable else f"not reached by {quote}"
 
 
-def _close_of(at: datetime) -> datetime | None:
-    session = calendar().session_at(at)
+def _close_of(at: datetime, case: Case) -> datetime | None:
+    session = case.calendar.session_at(at)
     return session.close_at if session is not None else None
 
 
@@ -268,7 +267,7 @@ def _deadlines(case: Case) -> Iterator[tuple[str, datetime]]:
         if life.strategy is Strategy.DAY:
             limits.append((held_at.date(), _EOD))
         for day, before in limits:
-            session = calendar().session_on(day)
+            session = case.calendar.session_on(day)
             if session is None:
                 continue
             start = max(session.close_at - before, held_at)
