@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,7 @@ from ops_pipeline.app.run_clock import RunClock
 from ops_pipeline.app.settings import Settings, environment
 from ops_pipeline.app.stream_watch import StreamWatch
 from ops_pipeline.app.summary import summarise
+from ops_pipeline.app.taping import Taping, taping_of
 from ops_pipeline.app.upkeep import Backups, StoreWatch, refuse_full_disk
 from ops_pipeline.app.winding_down import wait_for_answers
 from ops_pipeline.domain.errors import MissingDataError
@@ -65,6 +66,7 @@ class Order:
     """What a person asked of a run: its pace, how long, and whether to go on where the last one stopped.
 
     `ask` puts a question in the terminal (None: there is none); a `token` answers the one about real money.
+    `record` keeps all that the run is told, for `ops replay --recording`.
     """
 
     speed: float = 1.0
@@ -72,6 +74,7 @@ class Order:
     anew: bool = False
     ask: Callable[[str], str] | None = None
     token: str = ""
+    record: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +152,13 @@ def _trade(
     clock = outside.clock
     brake = EmergencyBrake(home, [account.id for account in settings.accounts])
     brake.listen()
+    taping = taping_of(run, wanted=order.record, say=say)
+    market = with_feeds(outside.market, settings.news, elapsed=elapsed_s)
     assembly = compose.prepare(
         settings,
-        with_feeds(outside.market, settings.news, elapsed=elapsed_s),
+        replace(market, between=taping.between),
         database=run.database,
-        clock=clock,
+        clock=taping.clock(clock),
         label=run.id,
         book_path=lambda account: saved_book(run, account),
         brake=brake.at_once,
@@ -163,18 +168,20 @@ def _trade(
     with assembly.store:
         if assembly.venue is Venue.LIVE:
             _refuse_live(assembly, outside, run, home, order)
+        taping.introduce(assembly, run)
         patiently(
-            lambda: compose.begin_ledgers(assembly, clock.now()),
+            lambda: _begin_ledgers(assembly, clock.now(), taping),
             within_s=settings.broker.start_within_s,
             say=say,
         )
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
         beside = Beside(
             backups=backups,
-            attendant=Attendant(assembly.wiring, Mailbox(run), brake, say=say),
+            attendant=Attendant(assembly.wiring, Mailbox(run), brake, say=say, taping=taping),
             watch=StoreWatch(assembly.store, slow_s=settings.host.slow_commit_s, say=say),
             streams=StreamWatch(assembly.wiring, say=say),
             dead_man=DeadMan(home, run.path, limit_s=settings.host.dead_man_s),
+            taping=taping,
         )
         beside.dead_man.start()
         try:
@@ -184,14 +191,22 @@ def _trade(
             raise
         finally:
             beside.dead_man.stop()
-        wait_for_answers(assembly, clock, say)
-        now = clock.now()
+        taping.begin("stop", clock.now())
+        taping.keep()
+        wait_for_answers(assembly, taping.clock(clock), say)
+        now = taping.clock(clock).now()
         assembly.engine.flush(now)
         assembly.wiring.store_snapshots(now)
+        taping.end()
         summary = summarise(assembly, sessions=done, elapsed_s=0.0)
     backups.finish(_LAST_COPY_S)
     runs.write_summary(run, summary)
     return Outcome(run=run, summary=summary)
+
+
+def _begin_ledgers(assembly: compose.Assembly, now: datetime, taping: Taping) -> None:
+    taping.begin("begin", now)
+    compose.begin_ledgers(assembly, now)
 
 
 def _refuse_live(
@@ -218,6 +233,7 @@ class Beside:
     watch: StoreWatch
     streams: StreamWatch
     dead_man: DeadMan
+    taping: Taping
 
 
 def _loop(
@@ -242,7 +258,9 @@ def _loop(
         beside.watch.look(now)
         if now >= session.open_at - BEFORE_OPEN:
             begun = session
-            assembly.engine.run_due(now)
+            beside.taping.begin("tick", now)
+            if assembly.engine.run_due(now):
+                beside.taping.keep()
             beside.streams.look(now)
             due = assembly.engine.next_due(now)
             if due is not None and due <= session.close_at + AFTER_CLOSE:
@@ -250,6 +268,7 @@ def _loop(
                 sleep(min(_LONGEST_NAP_S, clock.wall_seconds_to(due)))
                 continue
         if begun is not None:  # nothing more is due in it, or its end was slept through
+            beside.taping.begin("close", now)
             ended = _end(assembly, begun, now, say)
             begun = None
             done += 1

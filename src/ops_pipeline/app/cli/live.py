@@ -18,6 +18,9 @@ def run(
     live_token: Annotated[
         str, typer.Option("--live-token", help="What `ops live-token` gave, instead of the typed words.")
     ] = "",
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep all it is told, for `ops replay --recording`.")
+    ] = False,
     home: shared.Home = shared.DEFAULT_HOME,
     as_json: shared.Json = False,
 ) -> None:
@@ -32,7 +35,7 @@ def run(
         shared.errors.print(line, highlight=False)
 
     ask = (lambda question: str(typer.prompt(question, err=True))) if sys.stdin.isatty() else None
-    order = Order(speed=speed, sessions=sessions, anew=new, ask=ask, token=live_token)
+    order = Order(speed=speed, sessions=sessions, anew=new, ask=ask, token=live_token, record=record)
     outcome = run_live(settings, home, order, say=say)
     if as_json:
         shared.print_json(outcome.summary)
