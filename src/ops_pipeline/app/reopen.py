@@ -12,6 +12,7 @@ from ops_pipeline.adapters.store.inspection import newest_events
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.answers import read_answers
+from ops_pipeline.app.played import KIND
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, environment, load_settings
 from ops_pipeline.domain.controls import FREE, Brake
@@ -46,6 +47,8 @@ def reopen(
 
     A run at a broker asks the broker.
     """
+    if run.kind == KIND:
+        raise MissingDataError(f"{run.id}: expected a run with a market, a replayed recording has none")
     settings = settings_of(run)
     if settings.broker.kind != "simulator":
         return _reopen_at_broker(run, settings, writable=writable, brake=brake)

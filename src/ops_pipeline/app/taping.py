@@ -21,7 +21,8 @@ from ops_pipeline.app.compose import Assembly
 from ops_pipeline.app.process import build_hash
 from ops_pipeline.app.run_clock import RunClock
 from ops_pipeline.app.runs import Run
-from ops_pipeline.domain.accounts import ControlLevel
+from ops_pipeline.app.settings import Settings
+from ops_pipeline.domain.accounts import ControlLevel, Mode
 from ops_pipeline.domain.controls import Brake
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.records import Failed
@@ -112,6 +113,12 @@ def taping_of(run: Run, *, wanted: bool, say: Callable[[str], None]) -> Taping:
     folder: Path = run.path / FOLDER
     taping = Taping(Recorder(lambda: LineWriter(folder, taping.header), say=say))
     return taping
+
+
+def without_orders(settings: Settings) -> Settings:
+    """Give the settings with every account in shadow mode: it judges as ever and sends nothing."""
+    accounts = [row.model_copy(update={"mode": Mode.SHADOW}) for row in settings.accounts]
+    return settings.model_copy(update={"accounts": accounts})
 
 
 def taped(parts: Parts, tape: Tape) -> Parts:

@@ -13,7 +13,7 @@ from ops_pipeline.domain.units import Occ
 
 Answer = TypeVar("Answer")
 
-_QUOTE = tuple(field.name for field in fields(OptionQuote))
+QUOTE_FIELDS = tuple(field.name for field in fields(OptionQuote))
 _CONTRACT = tuple(field.name for field in fields(OptionContract))
 _OUTCOMES: Mapping[str, type] = {kind.__name__: kind for kind in (Accepted, Rejected, Deferred, Unknown)}
 
@@ -36,7 +36,7 @@ def _rows(values: Sequence[object], names: tuple[str, ...]) -> list[list[Any]]:
 
 
 def _quotes_of(rows: Sequence[Sequence[Any]]) -> dict[Occ, OptionQuote]:
-    quotes = (build(OptionQuote, dict(zip(_QUOTE, row, strict=True))) for row in rows)
+    quotes = (build(OptionQuote, dict(zip(QUOTE_FIELDS, row, strict=True))) for row in rows)
     return {quote.occ: quote for quote in quotes}
 
 
@@ -48,7 +48,7 @@ def _write_chain(chain: Chain | None) -> Any:
         "at": encode(chain.at),
         "spot": chain.spot,
         "contracts": _rows(list(chain.contracts.values()), _CONTRACT),
-        "quotes": _rows(list(chain.quotes.values()), _QUOTE),
+        "quotes": _rows(list(chain.quotes.values()), QUOTE_FIELDS),
     }
 
 
@@ -77,6 +77,6 @@ def _read_outcome(value: Any) -> SubmitOutcome:
 
 CHAIN: Form[Chain | None] = Form(_write_chain, _read_chain)
 QUOTES: Form[Mapping[Occ, OptionQuote]] = Form(
-    lambda quotes: _rows(list(quotes.values()), _QUOTE), _quotes_of
+    lambda quotes: _rows(list(quotes.values()), QUOTE_FIELDS), _quotes_of
 )
 OUTCOME: Form[SubmitOutcome] = Form(_write_outcome, _read_outcome)

@@ -25,7 +25,7 @@ class EndOfTape(BaseException):
 
 @dataclass(slots=True)
 class Moment:
-    """What began at `at` and every answer given in it; `torn`: the process ended before it did, perhaps.
+    """What began at `at`, the questions put in it and their answers; `torn`: cut short with its process.
 
     `changed` names questions whose line is not the one that was written.
     """
@@ -36,6 +36,7 @@ class Moment:
     life: int
     header: dict[str, Any]
     torn: bool = False
+    questions: dict[str, list[Any]] = field(default_factory=dict)
     answers: dict[str, deque[dict[str, Any]]] = field(default_factory=dict)
     changed: list[list[Any]] = field(default_factory=list)
 
@@ -92,6 +93,7 @@ def _add(moment: Moment, values: list[Any], *, whole: bool) -> None:
     match values:
         case ["told", port, call, about, told]:
             question = [port, call, about]
+            moment.questions[repr(question)] = question
             moment.answers.setdefault(repr(question), deque()).append(told)
         case ["again", port, call, about] if known := moment.answers.get(repr([port, call, about])):
             question = [port, call, about]
