@@ -165,7 +165,7 @@ def _trade(
         emergency=Emergency(run.path, ballast_mib=settings.host.ballast_mib),
     )
     say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {order.speed:g} x; stop with Ctrl-C")
-    with assembly.store:
+    with assembly.store, taping:
         if assembly.venue is Venue.LIVE:
             _refuse_live(assembly, outside, run, home, order)
         taping.introduce(assembly, run)

@@ -25,6 +25,8 @@ from ops_pipeline.domain.units import ClientOrderId, PositionId
 # Which writer held the lease is not decided, and a replay's is another one.
 _NOT_DECIDED = ("epoch",)
 
+_Decisions = dict[str, Decision]
+
 
 @dataclass(frozen=True, slots=True)
 class Parity:
@@ -47,7 +49,7 @@ def compare_with_replay(
         database = f"sqlite:///{Path(scratch) / 'replay.sqlite'}"
         played = play(folder, database=database, progress=progress)
         with read_store(run.database) as live, read_store(database) as replayed:
-            before, after = (_decisions(store, played) for store in (live, replayed))
+            before, after = _decisions(live, replayed, played)
     differences = compare_decisions(before, after)
     roots = [] if folder == own else compare_recordings(read_moments(own), read_moments(folder))
     roots = one_a_moment([*roots, *changed_lines(played.changed)])
@@ -81,14 +83,24 @@ def _otherwise(played: Played) -> str:
     return "no input differs: what a person did to the stopped run, or the code is not repeatable"
 
 
-def _decisions(store: SqlStore, played: Played) -> dict[str, Decision]:
-    """Give what a store holds of decisions, by what they are about, up to where the recording goes."""
+def _decisions(live: SqlStore, replayed: SqlStore, played: Played) -> tuple[_Decisions, _Decisions]:
+    """Give what the two stores hold of decisions, up to where the recording goes.
+
+    What the run judged anew after that is left out of both: its store keeps the newest verdict alone.
+    """
     until = played.last_at
-    return {
+    before, after = (dict((*_judged(store), *_events(store))) for store in (live, replayed))
+    later = {key for key, decision in before.items() if not _reached(decision, until, torn=played.torn)}
+    kept = {key: decision for key, decision in before.items() if key not in later}
+    return kept, {
         key: decision
-        for key, decision in (*_judged(store), *_events(store))
-        if until is not None and (decision.at < until or (decision.at == until and not played.torn))
+        for key, decision in after.items()
+        if key not in later and _reached(decision, until, torn=played.torn)
     }
+
+
+def _reached(decision: Decision, until: datetime | None, *, torn: bool) -> bool:
+    return until is not None and (decision.at < until or (decision.at == until and not torn))
 
 
 def _judged(store: SqlStore) -> Iterator[tuple[str, Decision]]:

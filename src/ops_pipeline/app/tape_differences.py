@@ -29,7 +29,8 @@ def compare_recordings(own: Iterator[Moment], other: Iterator[Moment]) -> list[R
     while one is not None and two is not None:
         places = [(moment.life, moment.at) for moment in (one, two)]
         if places[0] == places[1]:
-            found += _compare(one, two)
+            # What a moment lacks that was cut short was not said otherwise.
+            found += [] if one.torn or two.torn else _compare(one, two)
             one, two = next(own, None), next(other, None)
         elif places[0] < places[1]:
             found.append(_only(one, "the run alone"))

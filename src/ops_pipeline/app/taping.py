@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from ops_pipeline.adapters.tape.forms import Form, form_of
 from ops_pipeline.adapters.tape.lines import LineWriter, parts_of
@@ -51,10 +52,19 @@ class TapedRunClock:
 class Taping:
     """What a run says of its own course; without a recorder it is said to nobody."""
 
-    def __init__(self, recorder: Recorder | None = None) -> None:
-        """Tell `recorder`."""
+    def __init__(self, recorder: Recorder | None = None, header: dict[str, Any] | None = None) -> None:
+        """Tell `recorder`, which begins with the `header` that is filled in here."""
         self._recorder = recorder
-        self.header: dict[str, Any] = {}
+        self._header = {} if header is None else header
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
 
     def between(self, parts: Parts) -> Parts:
         """Put the recorder between the services and their ports."""
@@ -74,7 +84,7 @@ class Taping:
                 f"--record: expected a run recorded from its start, {run.id} began without: "
                 "begin another with --new"
             )
-        self.header |= {
+        self._header |= {
             "run": run.id,
             "database_id": assembly.store.database_id,
             "build": build_hash(),
@@ -111,13 +121,13 @@ def taping_of(run: Run, *, wanted: bool, say: Callable[[str], None]) -> Taping:
     if not wanted and not is_recorded(run):
         return Taping()
     folder: Path = run.path / FOLDER
-    taping = Taping(Recorder(lambda: LineWriter(folder, taping.header), say=say))
-    return taping
+    header: dict[str, Any] = {}
+    return Taping(Recorder(lambda: LineWriter(folder, header), say=say), header)
 
 
 def without_orders(settings: Settings) -> Settings:
     """Give the settings with every account in shadow mode: it judges as ever and sends nothing."""
-    accounts = [row.model_copy(update={"mode": Mode.SHADOW}) for row in settings.accounts]
+    accounts = tuple(row.model_copy(update={"mode": Mode.SHADOW}) for row in settings.accounts)
     return settings.model_copy(update={"accounts": accounts})
 
 

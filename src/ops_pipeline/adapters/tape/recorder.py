@@ -45,6 +45,10 @@ class Recorder:
         if self._at is not None:
             self.begin("end", self._at)
             self.keep()
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go, with every line so far in it."""
         self._attempt(lambda: self._writer.close() if self._writer is not None else None)
 
     def ask(
