@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 from typer.testing import CliRunner
 
+from ops_pipeline.adapters.simulator.broker import SimulatedBroker
 from ops_pipeline.adapters.store import reports
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.adapters.tape.forms import QUOTE_FIELDS
@@ -221,6 +222,27 @@ def test_a_killed_run_that_went_on_is_replayed_through_both_its_lives(tmp_path, 
     assert outcome.run.id == run.id
     assert len(parts_of(run.path / FOLDER)) == 2
     assert compare_with_replay(run).divergences == ()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_run_killed_within_a_send_is_replayed_up_to_it_and_beyond(tmp_path, monkeypatch, taken):
+    sent, submit = [], SimulatedBroker.submit
+
+    def third_kills(broker, order):
+        sent.append(order)
+        outcome = submit(broker, order) if taken or len(sent) != 3 else None
+        if len(sent) == 3:
+            raise Killed
+        return outcome
+
+    monkeypatch.setattr(SimulatedBroker, "submit", third_kills)
+    with pytest.raises(Killed):
+        run_part(monkeypatch, tmp_path)
+    [run] = runs.list_runs(tmp_path)
+    assert compare_with_replay(run).divergences == ()
+    run_part(monkeypatch, tmp_path, looks=60)
+    found = compare_with_replay(run)
+    assert (found.divergences, found.torn) == ((), False)
 
 
 def test_what_people_asked_of_the_run_is_replayed_too(tmp_path, monkeypatch):

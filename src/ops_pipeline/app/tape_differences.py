@@ -149,7 +149,10 @@ def _apart(call: str, live: dict[str, Any], replayed: dict[str, Any]) -> str:
 
 
 def _raised(told: dict[str, Any]) -> str:
-    return "an answer" if "is" in told else ": ".join(told["raised"])
+    if "is" in told:
+        return "an answer"
+    kinds, text = told["raised"]
+    return f"{kinds[0]}: {text:.80}"
 
 
 def _quotes_apart(one: Sequence[Sequence[Any]], two: Sequence[Sequence[Any]]) -> str:

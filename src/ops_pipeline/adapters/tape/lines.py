@@ -86,7 +86,9 @@ def read_lines(folder: Path) -> Iterator[Line]:
     """
     found = parts_of(folder) if folder.is_dir() else []
     if not found:
-        raise MissingDataError(f"recording: expected parts *{_SUFFIX} in {folder}, was none")
+        raise MissingDataError(
+            f"recording: expected parts *{_SUFFIX} in {folder}, was none (`ops run --record` makes one)"
+        )
     for path in found:
         for number, text in enumerate(_texts(path)):
             line = _read(text)

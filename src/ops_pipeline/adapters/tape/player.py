@@ -127,8 +127,8 @@ class Player:
             self._miss(question)
             return live()
         if "raised" in told:
-            name, text = told["raised"]
-            raise _RAISED.get(name, errors.OpsError)(text)
+            kinds, text = told["raised"]
+            raise next((_RAISED[kind] for kind in kinds if kind in _RAISED), errors.OpsError)(text)
         return form.read(told["is"])
 
     def _told(self, question: list[Any]) -> dict[str, Any] | None:

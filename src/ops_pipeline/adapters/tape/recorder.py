@@ -61,7 +61,9 @@ class Recorder:
         try:
             answer = live()
         except Exception as error:
-            raised = {"raised": [type(error).__name__, str(error)]}
+            # A kind that only one adapter knows is raised again as the nearest that the ports know.
+            kinds = [kind.__name__ for kind in type(error).__mro__]
+            raised = {"raised": [kinds, str(error)]}
             self._attempt(lambda: self._note(port, call, about, raised))
             raise
         finally:

@@ -16,7 +16,7 @@ Recording = Annotated[
     Path | None,
     typer.Option("--recording", help="Recording to replay. Default: the run's own."),
 ]
-_SHOWN = 3
+_SHOWN = 2
 
 
 def record(
@@ -99,8 +99,9 @@ def _say(parity: "Parity") -> None:
         shared.console.print(_line(item), highlight=False, markup=False, soft_wrap=True)
     until = f"{parity.until:%Y-%m-%d %H:%M:%S} UTC" if parity.until is not None else "nowhere"
     cut = ", where the recording was cut short" if parity.torn else ""
+    count = len(parity.divergences)
     shared.console.print(
-        f"{len(parity.divergences)} divergences in {parity.compared} decisions up to {until}{cut}",
+        f"{count} divergence{'' if count == 1 else 's'} in {parity.compared} decisions up to {until}{cut}",
         highlight=False,
         soft_wrap=True,
     )

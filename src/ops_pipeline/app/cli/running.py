@@ -86,8 +86,13 @@ def _replay_recording(recording: Path, home: Path, *, as_json: bool) -> None:
     if as_json:
         shared.print_json(outcome.summary)
         return
-    row = {name: value for name, value in outcome.summary.items() if not isinstance(value, dict)}
-    shared.print_rows([row], title=f"{outcome.run.id}: what {row['of']} was told", as_json=False)
+    told = outcome.summary
+    shared.console.print(
+        f"{outcome.run.id}: {told['of']} from what it was told up to {told['until']}: "
+        f"{told['signals']} signals, {told['orders']} orders, {told['fills']} fills, {told['unanswered']} questions without an answer",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def runs(home: shared.Home = shared.DEFAULT_HOME, as_json: shared.Json = False) -> None:
