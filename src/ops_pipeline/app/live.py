@@ -31,7 +31,7 @@ from ops_pipeline.app.stream_watch import StreamWatch
 from ops_pipeline.app.summary import summarise
 from ops_pipeline.app.taping import Taping, taping_of
 from ops_pipeline.app.upkeep import Backups, StoreWatch, refuse_full_disk
-from ops_pipeline.app.winding_down import wait_for_answers
+from ops_pipeline.app.winding_down import wind_down
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.units import AccountId
@@ -193,10 +193,7 @@ def _trade(
             beside.dead_man.stop()
         taping.begin("stop", clock.now())
         taping.keep()
-        wait_for_answers(assembly, taping.clock(clock), say)
-        now = taping.clock(clock).now()
-        assembly.engine.flush(now)
-        assembly.wiring.store_snapshots(now)
+        wind_down(assembly, taping.clock(clock), say)
         taping.end()
         summary = summarise(assembly, sessions=done, elapsed_s=0.0)
     backups.finish(_LAST_COPY_S)

@@ -19,7 +19,7 @@ from ops_pipeline.app.process import holder_name
 from ops_pipeline.app.run_clock import RunClock
 from ops_pipeline.app.settings import Settings, load_settings
 from ops_pipeline.app.taping import BRAKE, TapedRunClock, taped
-from ops_pipeline.app.winding_down import wait_for_answers
+from ops_pipeline.app.winding_down import wind_down
 from ops_pipeline.domain.codec import build
 from ops_pipeline.domain.controls import Request
 from ops_pipeline.domain.errors import ConfigurationError
@@ -175,10 +175,7 @@ def _close(assembly: compose.Assembly, moment: Moment, _: RunClock) -> None:
 
 
 def _stop(assembly: compose.Assembly, _: Moment, clock: RunClock) -> None:
-    wait_for_answers(assembly, clock, lambda _: None)
-    now = clock.now()
-    assembly.engine.flush(now)
-    assembly.wiring.store_snapshots(now)
+    wind_down(assembly, clock, lambda _: None)
 
 
 _ACTS: dict[str, Callable[[compose.Assembly, Moment, RunClock], None]] = {

@@ -89,7 +89,8 @@ def _replay_recording(recording: Path, home: Path, *, as_json: bool) -> None:
     told = outcome.summary
     shared.console.print(
         f"{outcome.run.id}: {told['of']} from what it was told up to {told['until']}: "
-        f"{told['signals']} signals, {told['orders']} orders, {told['fills']} fills, {told['unanswered']} questions without an answer",
+        f"{told['signals']} signals, {told['orders']} orders, {told['fills']} fills, "
+        f"{told['unanswered']} questions without an answer",
         highlight=False,
         soft_wrap=True,
     )
