@@ -22,6 +22,7 @@ from ops_pipeline.domain.controls import Act, Request
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 from ops_pipeline.domain.events import ExitDecided, FillBooked
 from ops_pipeline.domain.positions import ExitReason
+from ops_pipeline.domain.records import StepReport
 from ops_pipeline.domain.units import AccountId
 from tests.builders_recording import CONFIG, cut, lines_of, market_settings, quoted, write_recording
 
@@ -188,6 +189,20 @@ def test_a_tick_that_came_at_another_instant_is_a_matter_of_timing(recorded, tmp
     assert "of the run alone" in found[0].text
 
 
+def test_other_code_is_the_cause_of_what_no_input_explains(recorded, monkeypatch):
+    monkeypatch.setattr("ops_pipeline.app.parity.build_hash", lambda: "f" * 64)
+    assert compare_with_replay(recorded.run).divergences == ()
+
+    def no_signal(now, *_):
+        return StepReport(stage="signal_engine", now=now)
+
+    monkeypatch.setattr("ops_pipeline.stages.signal_engine.service.run_once", no_signal)
+    found = compare_with_replay(recorded.run).divergences
+    assert {item.cause.value for item in found} == {"code"}
+    assert all(item.text.startswith("recorded by build ") for item in found)
+    assert all(item.text.endswith(f"replayed by {'f' * 12}") for item in found)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.71])
 def test_the_recording_of_a_killed_run_is_read_up_to_its_last_whole_line(recorded, tmp_path, share):
     folder = cut(recorded.run.path / FOLDER, tmp_path / "cut", share)
@@ -261,6 +276,17 @@ def test_what_people_asked_of_the_run_is_replayed_too(tmp_path, monkeypatch):
 
     monkeypatch.setattr(live.Attendant, "look", asked_meanwhile)
     outcome = run_part(monkeypatch, tmp_path, looks=450)
+    with read_store(outcome.run.database) as store:
+        assert store.ledger(AccountId("large")).control is ControlLevel.FLATTEN
+    assert compare_with_replay(outcome.run).divergences == ()
+
+
+def test_commands_on_the_stopped_run_are_part_of_its_recording(tmp_path, monkeypatch):
+    outcome = run_part(monkeypatch, tmp_path, looks=450)
+    assert call("flatten", "--account", "large", "--reason", "rehearsal", "--home", tmp_path)[0] == 0
+    assert call("stage", "run", "health", "--home", tmp_path)[0] == 0
+    run_part(monkeypatch, tmp_path, looks=60)
+    assert len(parts_of(outcome.run.path / FOLDER)) == 4
     with read_store(outcome.run.database) as store:
         assert store.ledger(AccountId("large")).control is ControlLevel.FLATTEN
     assert compare_with_replay(outcome.run).divergences == ()

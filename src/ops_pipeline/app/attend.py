@@ -6,7 +6,7 @@ from datetime import datetime
 from ops_pipeline.app.brake import EmergencyBrake
 from ops_pipeline.app.clock import WallClock
 from ops_pipeline.app.mailbox import Mailbox
-from ops_pipeline.app.taping import BRAKE, Taping
+from ops_pipeline.app.taping import BRAKE, UNTAPED, Taping
 from ops_pipeline.domain.codec import encode
 from ops_pipeline.engine.requests import hold_brakes, serve
 from ops_pipeline.engine.wiring import Wiring
@@ -22,14 +22,14 @@ class Attendant:
         brake: EmergencyBrake,
         *,
         say: Callable[[str], None],
-        taping: Taping | None = None,
+        taping: Taping = UNTAPED,
     ) -> None:
         """Serve one run; `say` takes a line about each thing done, `taping` what is needed to do it again."""
         self._wiring = wiring
         self._mailbox = mailbox
         self._brake = brake
         self._say = say
-        self._taping = taping or Taping()
+        self._taping = taping
 
     def look(self, now: datetime) -> None:
         """Do what is wanted by now; an error of the store goes up, and what was wanted stays wanted."""

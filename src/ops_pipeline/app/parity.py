@@ -80,7 +80,7 @@ def _otherwise(played: Played) -> str:
     now = build_hash()[:12]
     if builds != {now}:
         return f"recorded by build {', '.join(sorted(builds))}, replayed by {now}"
-    return "no input differs: what a person did to the stopped run, or the code is not repeatable"
+    return "no input differs: the ledger was changed from elsewhere, or the code is not repeatable"
 
 
 def _decisions(live: SqlStore, replayed: SqlStore, played: Played) -> tuple[_Decisions, _Decisions]:

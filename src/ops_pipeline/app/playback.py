@@ -129,7 +129,7 @@ def _assembled(header: dict[str, Any], clock: RunClock, player: Player, database
         clock=clock,
         books={},
         book_path=lambda _: None,
-        attended=True,
+        attended=header["attended"],
     )
 
 
@@ -169,6 +169,11 @@ def _request(assembly: compose.Assembly, moment: Moment, _: RunClock) -> None:
     serve(build(Request, request), assembly.wiring, now=moment.at, wall=datetime.fromisoformat(wall))
 
 
+def _stage(assembly: compose.Assembly, moment: Moment, _: RunClock) -> None:
+    name, owner = moment.detail
+    assembly.wiring.machinery().runners[name](moment.at, owner)
+
+
 def _close(assembly: compose.Assembly, moment: Moment, _: RunClock) -> None:
     assembly.wiring.store_snapshots(moment.at)
     assembly.engine.flush(moment.at)
@@ -183,6 +188,7 @@ _ACTS: dict[str, Callable[[compose.Assembly, Moment, RunClock], None]] = {
     "tick": _tick,
     "hold": _hold,
     "request": _request,
+    "stage": _stage,
     "close": _close,
     "stop": _stop,
 }

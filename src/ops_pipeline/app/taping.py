@@ -29,6 +29,7 @@ from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.engine.parts import Parts
+from ops_pipeline.ports import Clock
 
 FOLDER = "recording"
 _TROUBLES = form_of(tuple[Failed, ...])
@@ -74,6 +75,10 @@ class Taping:
         """Put the recorder between the services and their clock."""
         return clock if self._recorder is None else TapedRunClock(self._recorder, clock)
 
+    def still_clock(self, clock: Clock) -> Clock:
+        """Put the recorder between the services and a clock that only a driver moves."""
+        return clock if self._recorder is None else TapedClock(self._recorder, "clock", clock)
+
     def introduce(self, assembly: Assembly, run: Run) -> None:
         """Note what is recorded; a run that began without a recording raises ConfigurationError."""
         if self._recorder is None:
@@ -93,6 +98,7 @@ class Taping:
             "symbols": list(assembly.wiring.parts.symbols),
             "streams": list(assembly.wiring.parts.streams),
             "venue": assembly.venue.value,
+            "attended": assembly.wiring.parts.attended is not None,
         }
 
     def begin(self, kind: str, at: datetime, detail: Any = None) -> None:
@@ -111,6 +117,9 @@ class Taping:
             self._recorder.end()
 
 
+UNTAPED = Taping()
+
+
 def is_recorded(run: Run) -> bool:
     """Tell whether a run has a recording; once begun it is gone on with."""
     return bool(parts_of(run.path / FOLDER))
@@ -119,7 +128,7 @@ def is_recorded(run: Run) -> bool:
 def taping_of(run: Run, *, wanted: bool, say: Callable[[str], None]) -> Taping:
     """Record a run where that is wanted now or was when it began."""
     if not wanted and not is_recorded(run):
-        return Taping()
+        return UNTAPED
     folder: Path = run.path / FOLDER
     header: dict[str, Any] = {}
     return Taping(Recorder(lambda: LineWriter(folder, header), say=say), header)
