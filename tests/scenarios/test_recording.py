@@ -307,6 +307,7 @@ def test_record_judges_everything_sends_nothing_and_is_replayed(tmp_path, monkey
     told = json.loads(done.stdout)
     assert (code, told["orders"]) == (0, 0)
     [run] = runs.list_runs(tmp_path)
+    assert run.kind == "record"
     asked = {tuple(values[1:3]) for values in lines_of(run.path / FOLDER) if values[0] == "told"}
     assert {("market", "chain"), ("market", "quotes"), ("market", "bars"), ("news", "fetch")} <= asked
     assert compare_with_replay(run).divergences == ()

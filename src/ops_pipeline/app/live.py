@@ -66,7 +66,7 @@ class Order:
     """What a person asked of a run: its pace, how long, and whether to go on where the last one stopped.
 
     `ask` puts a question in the terminal (None: there is none); a `token` answers the one about real money.
-    `record` keeps all that the run is told, for `ops replay --recording`.
+    `record` keeps all that the run is told, for `ops replay --recording`; a `kind` "run" can be gone on with.
     """
 
     speed: float = 1.0
@@ -75,6 +75,7 @@ class Order:
     ask: Callable[[str], str] | None = None
     token: str = ""
     record: bool = False
+    kind: str = "run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
     run = _continued(home) if not order.anew else None
     refuse_full_disk(home if home.is_dir() else Path.cwd(), settings.host)
     if settings.broker.kind == "simulator":
-        run = run or _created(settings, home)
+        run = run or _created(settings, home, order.kind)
         clock = ScaledClock(_begin(run, settings), speed=order.speed, wall=WallClock())
         market = compose.simulated_market(settings, exchange_calendar())
         return _trade(settings, home, run, Outside(market=market, clock=clock), order, say=say)
@@ -101,7 +102,7 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
 
         settings = ramped_settings(settings, run, today=WallClock().now().date())
     with _at_broker(settings, home, run, order, say) as parts:
-        run = run or _created(settings, home)
+        run = run or _created(settings, home, order.kind)
         outside = Outside(market=parts.market, clock=parts.clock, accounts=parts.accounts)
         parts.listen()
         return _trade(settings, home, run, outside, order, say=say)
@@ -130,10 +131,10 @@ def _at_broker(
     return patiently(begin, within_s=settings.broker.start_within_s, say=say)
 
 
-def _created(settings: Settings, home: Path) -> runs.Run:
+def _created(settings: Settings, home: Path, kind: str) -> runs.Run:
     return runs.create_run(
         home,
-        kind="run",
+        kind=kind,
         label="",
         created_at=WallClock().now().isoformat(),
         settings=settings.model_dump(mode="json"),

@@ -134,10 +134,14 @@ def taping_of(run: Run, *, wanted: bool, say: Callable[[str], None]) -> Taping:
     return Taping(Recorder(lambda: LineWriter(folder, header), say=say), header)
 
 
-def without_orders(settings: Settings) -> Settings:
-    """Give the settings with every account in shadow mode: it judges as ever and sends nothing."""
+def watching_only(settings: Settings, *, chains_every: int) -> Settings:
+    """Give the settings with every account in shadow mode, which judges and sends nothing.
+
+    Each name's chain is read every so many minutes; nothing is written to the database of a run that trades.
+    """
     accounts = tuple(row.model_copy(update={"mode": Mode.SHADOW}) for row in settings.accounts)
-    return settings.model_copy(update={"accounts": accounts})
+    cadence = settings.cadence.model_copy(update={"iv_minutes": chains_every})
+    return settings.model_copy(update={"accounts": accounts, "cadence": cadence, "database": ""})
 
 
 def taped(parts: Parts, tape: Tape) -> Parts:

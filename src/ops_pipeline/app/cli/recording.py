@@ -23,7 +23,9 @@ def record(
     config: shared.Config = None,
     speed: Annotated[float, typer.Option("--speed", min=0.1, help="Market seconds a second.")] = 1.0,
     sessions: Annotated[int | None, typer.Option("--sessions", min=1, help="Stop after so many.")] = None,
-    new: Annotated[bool, typer.Option("--new", help="Begin anew instead of going on.")] = False,
+    chains_every: Annotated[
+        int, typer.Option("--chains-every", min=1, help="Minutes between two looks at each name's chain.")
+    ] = 15,
     home: shared.Home = shared.DEFAULT_HOME,
     as_json: shared.Json = False,
 ) -> None:
@@ -31,14 +33,16 @@ def record(
     from ops_pipeline.app.cli.running import shipped
     from ops_pipeline.app.live import Order, run_live
     from ops_pipeline.app.settings import load_settings
-    from ops_pipeline.app.taping import FOLDER, without_orders
+    from ops_pipeline.app.taping import FOLDER, watching_only
 
-    settings = without_orders(load_settings(config or shipped("demo.toml")))
+    wanted = load_settings(config or shipped("demo.toml"))
+    settings = watching_only(wanted, chains_every=chains_every)
 
     def say(line: str) -> None:
         shared.errors.print(line, highlight=False)
 
-    order = Order(speed=speed, sessions=sessions, anew=new, record=True)
+    # It goes on with no trading run: in shadow mode that run's exits would not be sent.
+    order = Order(speed=speed, sessions=sessions, anew=True, record=True, kind="record")
     outcome = run_live(settings, home, order, say=say)
     folder = outcome.run.path / FOLDER
     if as_json:
