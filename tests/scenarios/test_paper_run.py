@@ -12,6 +12,7 @@ from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import live, runs
 from ops_pipeline.app.cli.main import app
 from ops_pipeline.app.launch import run_demo
+from ops_pipeline.app.parity import compare_with_replay
 from ops_pipeline.app.reopen import reopen
 from ops_pipeline.app.settings import load_settings
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
@@ -85,7 +86,7 @@ def ends_equal(outcome, server):
 def test_a_session_over_the_brokers_api_trades_ends_equal_and_is_reopened_at_the_broker(tmp_path):
     said = []
     with at_work() as server:
-        order = live.Order(speed=SPEED, sessions=1)
+        order = live.Order(speed=SPEED, sessions=1, record=True)
         outcome = live.run_live(settings_at(server), tmp_path, order, say=said.append)
         fills = ends_equal(outcome, server)
         with reopen(outcome.run, writable=False) as reopened:
@@ -102,6 +103,8 @@ def test_a_session_over_the_brokers_api_trades_ends_equal_and_is_reopened_at_the
     # With the broker gone nothing simulated stands in for it.
     with pytest.raises(BrokerUnavailable):
         reopen(outcome.run, writable=False)
+    # Its recording is replayed without it.
+    assert compare_with_replay(outcome.run).divergences == ()
 
 
 def test_a_session_with_three_bad_calls_in_ten_ends_with_broker_and_ledger_equal(tmp_path):
@@ -110,9 +113,10 @@ def test_a_session_with_three_bad_calls_in_ten_ends_with_broker_and_ledger_equal
         draw = server.faults.draw
         server.faults.draw = lambda *asked: drawn.append(draw(*asked)) or drawn[-1]
         settings = settings_at(server, broker_more={"start_within_s": 60})
-        order = live.Order(speed=120.0, sessions=1)
+        order = live.Order(speed=120.0, sessions=1, record=True)
         outcome = live.run_live(settings, tmp_path, order, say=lambda _: None)
         ends_equal(outcome, server)
+    assert compare_with_replay(outcome.run).divergences == ()
     assert outcome.summary["reconciliation"]["breaks"] == 0
     assert len(drawn) > 300
     assert sum(rule is not None for rule in drawn) > len(drawn) // 5

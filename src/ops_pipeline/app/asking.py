@@ -12,6 +12,7 @@ from ops_pipeline.app.clock import elapsed_s, sleep
 from ops_pipeline.app.mailbox import Mailbox
 from ops_pipeline.app.reopen import reopen
 from ops_pipeline.app.runs import Run, read_summary
+from ops_pipeline.app.taping import taping_of
 from ops_pipeline.domain.controls import Answered, Request
 from ops_pipeline.domain.errors import ConfigurationError, LeaseHeldError
 
@@ -48,14 +49,18 @@ def _serve_here(run: Run, home: Path, mailbox: Mailbox, *, say: Callable[[str], 
     """Serve the mailbox as the process would, at the instant the run was left at."""
     brake = EmergencyBrake(home, [row["id"] for row in _accounts(run)])
     try:
-        assembly = reopen(run, writable=True, brake=brake.at_once)
+        taping = taping_of(run, wanted=False, say=say)
+        assembly = reopen(run, writable=True, brake=brake.at_once, taping=taping)
     except LeaseHeldError:
         return
-    with assembly:
+    with assembly, taping:
+        taping.introduce(assembly, run)
         try:
-            Attendant(assembly.wiring, mailbox, brake, say=say).look(assembly.clock.now())
+            attendant = Attendant(assembly.wiring, mailbox, brake, say=say, taping=taping)
+            attendant.look(assembly.clock.now())
         except LeaseHeldError:
             return
+        taping.end()
 
 
 def _accounts(run: Run) -> list[dict[str, Any]]:

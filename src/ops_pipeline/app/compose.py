@@ -73,7 +73,7 @@ class Market:
     """The outside a run trades in: prices, headlines, symbols and company names.
 
     `brokers` None: each account gets a simulated one, by the rules of `match`. `streams` push what becomes of
-    orders, at instants of the wall's clock.
+    orders, at instants of the wall's clock. `between` may put something between the services and their parts.
     """
 
     data: MarketData
@@ -86,6 +86,7 @@ class Market:
     brokers: Mapping[AccountId, Broker] | None = None
     streams: Mapping[AccountId, OrderStream] = field(default_factory=dict)
     venue: Venue = Venue.SIMULATOR
+    between: Callable[[Parts], Parts] = lambda parts: parts
 
 
 def simulated_market(settings: Settings, calendar: SessionCalendar) -> Market:
@@ -229,27 +230,29 @@ def join(
         }
     )
     wiring = Wiring(
-        Parts(
-            book=settings,
-            store=store,
-            market=market.data,
-            news=market.news,
-            news_troubles=market.news_troubles,
-            model=_text_model(settings),
-            universe=market.universe,
-            calendar=calendar,
-            symbols=market.symbols,
-            intervals=tuple(Interval(name) for name in settings.intervals),
-            profiles=profiles,
-            brokers=brokers,
-            budgets={account: RateBudget(settings.rate_rules(), clock) for account in brokers},
-            cadences=_cadences(settings, market),
-            recorded=market.recorded,
-            live=market.venue is Venue.LIVE,
-            brake=brake,
-            streams=market.streams,
-            stream_clock=WallClock() if market.streams else None,
-            attended=clock if attended else None,
+        market.between(
+            Parts(
+                book=settings,
+                store=store,
+                market=market.data,
+                news=market.news,
+                news_troubles=market.news_troubles,
+                model=_text_model(settings),
+                universe=market.universe,
+                calendar=calendar,
+                symbols=market.symbols,
+                intervals=tuple(Interval(name) for name in settings.intervals),
+                profiles=profiles,
+                brokers=brokers,
+                budgets={account: RateBudget(settings.rate_rules(), clock) for account in brokers},
+                cadences=_cadences(settings, market),
+                recorded=market.recorded,
+                live=market.venue is Venue.LIVE,
+                brake=brake,
+                streams=market.streams,
+                stream_clock=WallClock() if market.streams else None,
+                attended=clock if attended else None,
+            )
         )
     )
     return Assembly(

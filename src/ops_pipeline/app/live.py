@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from types import FrameType
@@ -29,8 +29,9 @@ from ops_pipeline.app.run_clock import RunClock
 from ops_pipeline.app.settings import Settings, environment
 from ops_pipeline.app.stream_watch import StreamWatch
 from ops_pipeline.app.summary import summarise
+from ops_pipeline.app.taping import Taping, taping_of
 from ops_pipeline.app.upkeep import Backups, StoreWatch, refuse_full_disk
-from ops_pipeline.app.winding_down import wait_for_answers
+from ops_pipeline.app.winding_down import wind_down
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.units import AccountId
@@ -65,6 +66,7 @@ class Order:
     """What a person asked of a run: its pace, how long, and whether to go on where the last one stopped.
 
     `ask` puts a question in the terminal (None: there is none); a `token` answers the one about real money.
+    `record` keeps all that the run is told, for `ops replay --recording`; a `kind` "run" can be gone on with.
     """
 
     speed: float = 1.0
@@ -72,6 +74,8 @@ class Order:
     anew: bool = False
     ask: Callable[[str], str] | None = None
     token: str = ""
+    record: bool = False
+    kind: str = "run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
     run = _continued(home) if not order.anew else None
     refuse_full_disk(home if home.is_dir() else Path.cwd(), settings.host)
     if settings.broker.kind == "simulator":
-        run = run or _created(settings, home)
+        run = run or _created(settings, home, order.kind)
         clock = ScaledClock(_begin(run, settings), speed=order.speed, wall=WallClock())
         market = compose.simulated_market(settings, exchange_calendar())
         return _trade(settings, home, run, Outside(market=market, clock=clock), order, say=say)
@@ -98,7 +102,7 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
 
         settings = ramped_settings(settings, run, today=WallClock().now().date())
     with _at_broker(settings, home, run, order, say) as parts:
-        run = run or _created(settings, home)
+        run = run or _created(settings, home, order.kind)
         outside = Outside(market=parts.market, clock=parts.clock, accounts=parts.accounts)
         parts.listen()
         return _trade(settings, home, run, outside, order, say=say)
@@ -127,10 +131,10 @@ def _at_broker(
     return patiently(begin, within_s=settings.broker.start_within_s, say=say)
 
 
-def _created(settings: Settings, home: Path) -> runs.Run:
+def _created(settings: Settings, home: Path, kind: str) -> runs.Run:
     return runs.create_run(
         home,
-        kind="run",
+        kind=kind,
         label="",
         created_at=WallClock().now().isoformat(),
         settings=settings.model_dump(mode="json"),
@@ -149,32 +153,36 @@ def _trade(
     clock = outside.clock
     brake = EmergencyBrake(home, [account.id for account in settings.accounts])
     brake.listen()
+    taping = taping_of(run, wanted=order.record, say=say)
+    market = with_feeds(outside.market, settings.news, elapsed=elapsed_s)
     assembly = compose.prepare(
         settings,
-        with_feeds(outside.market, settings.news, elapsed=elapsed_s),
+        replace(market, between=taping.between),
         database=run.database,
-        clock=clock,
+        clock=taping.clock(clock),
         label=run.id,
         book_path=lambda account: saved_book(run, account),
         brake=brake.at_once,
         emergency=Emergency(run.path, ballast_mib=settings.host.ballast_mib),
     )
     say(f"{run.id}: market time {clock.now():%Y-%m-%d %H:%M:%S} UTC, {order.speed:g} x; stop with Ctrl-C")
-    with assembly.store:
+    with assembly.store, taping:
         if assembly.venue is Venue.LIVE:
             _refuse_live(assembly, outside, run, home, order)
+        taping.introduce(assembly, run)
         patiently(
-            lambda: compose.begin_ledgers(assembly, clock.now()),
+            lambda: _begin_ledgers(assembly, clock.now(), taping),
             within_s=settings.broker.start_within_s,
             say=say,
         )
         backups = Backups(run, settings.host, say=say, began_s=elapsed_s())
         beside = Beside(
             backups=backups,
-            attendant=Attendant(assembly.wiring, Mailbox(run), brake, say=say),
+            attendant=Attendant(assembly.wiring, Mailbox(run), brake, say=say, taping=taping),
             watch=StoreWatch(assembly.store, slow_s=settings.host.slow_commit_s, say=say),
             streams=StreamWatch(assembly.wiring, say=say),
             dead_man=DeadMan(home, run.path, limit_s=settings.host.dead_man_s),
+            taping=taping,
         )
         assembly.engine.before_job = beside.dead_man.beat
         beside.dead_man.start()
@@ -185,14 +193,19 @@ def _trade(
             raise
         finally:
             beside.dead_man.stop()
-        wait_for_answers(assembly, clock, say)
-        now = clock.now()
-        assembly.engine.flush(now)
-        assembly.wiring.store_snapshots(now)
+        taping.begin("stop", clock.now())
+        taping.keep()
+        wind_down(assembly, taping.clock(clock), say)
+        taping.end()
         summary = summarise(assembly, sessions=done, elapsed_s=0.0)
     backups.finish(_LAST_COPY_S)
     runs.write_summary(run, summary)
     return Outcome(run=run, summary=summary)
+
+
+def _begin_ledgers(assembly: compose.Assembly, now: datetime, taping: Taping) -> None:
+    taping.begin("begin", now)
+    compose.begin_ledgers(assembly, now)
 
 
 def _refuse_live(
@@ -219,6 +232,7 @@ class Beside:
     watch: StoreWatch
     streams: StreamWatch
     dead_man: DeadMan
+    taping: Taping
 
 
 def _loop(
@@ -243,7 +257,9 @@ def _loop(
         beside.watch.look(now)
         if now >= session.open_at - BEFORE_OPEN:
             begun = session
-            assembly.engine.run_due(now)
+            beside.taping.begin("tick", now)
+            if assembly.engine.run_due(now):
+                beside.taping.keep()
             beside.streams.look(now)
             due = assembly.engine.next_due(now)
             if due is not None and due <= session.close_at + AFTER_CLOSE:
@@ -251,6 +267,7 @@ def _loop(
                 sleep(min(_LONGEST_NAP_S, clock.wall_seconds_to(due)))
                 continue
         if begun is not None:  # nothing more is due in it, or its end was slept through
+            beside.taping.begin("close", now)
             ended = _end(assembly, begun, now, say)
             begun = None
             done += 1

@@ -12,8 +12,10 @@ from ops_pipeline.adapters.store.inspection import newest_events
 from ops_pipeline.adapters.store.store import SqlStore, open_store, read_store
 from ops_pipeline.app import compose, runs
 from ops_pipeline.app.answers import read_answers
+from ops_pipeline.app.played import KIND
 from ops_pipeline.app.process import build_hash, holder_name
 from ops_pipeline.app.settings import Settings, environment, load_settings
+from ops_pipeline.app.taping import UNTAPED, Taping
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import MissingDataError
 from ops_pipeline.domain.instruments import contract_of
@@ -40,15 +42,21 @@ def last_instant(store: SqlStore) -> datetime:
 
 
 def reopen(
-    run: runs.Run, *, writable: bool, brake: Callable[[AccountId], Brake] = lambda _: FREE
+    run: runs.Run,
+    *,
+    writable: bool,
+    brake: Callable[[AccountId], Brake] = lambda _: FREE,
+    taping: Taping = UNTAPED,
 ) -> compose.Assembly:
     """Build a run's parts again; simulated brokers stand as the ledger says, or as they were saved.
 
-    A run at a broker asks the broker.
+    A run at a broker asks the broker. What is told meanwhile goes over `taping`.
     """
+    if run.kind == KIND:
+        raise MissingDataError(f"{run.id}: expected a run with a market, a replayed recording has none")
     settings = settings_of(run)
     if settings.broker.kind != "simulator":
-        return _reopen_at_broker(run, settings, writable=writable, brake=brake)
+        return _reopen_at_broker(run, settings, writable=writable, brake=brake, taping=taping)
     calendar = exchange_calendar()
     with read_store(run.database) as reader:
         now = last_instant(reader)
@@ -61,9 +69,9 @@ def reopen(
         market = compose.simulated_market(settings, calendar)
     return compose.join(
         settings,
-        market,
+        replace(market, between=taping.between),
         store=_store(run, writable=writable),
-        clock=clock,
+        clock=taping.still_clock(clock),
         books=books,
         book_path=lambda account: saved_book(run, account),
         brake=brake,
@@ -71,7 +79,7 @@ def reopen(
 
 
 def _reopen_at_broker(
-    run: runs.Run, settings: Settings, *, writable: bool, brake: Callable[[AccountId], Brake]
+    run: runs.Run, settings: Settings, *, writable: bool, brake: Callable[[AccountId], Brake], taping: Taping
 ) -> compose.Assembly:
     """Build a run's parts at its broker, at the broker's present: nothing simulated stands in for it."""
     from ops_pipeline.app.broker_parts import open_broker
@@ -89,9 +97,9 @@ def _reopen_at_broker(
     )
     assembly = compose.join(
         settings,
-        parts.market,
+        replace(parts.market, between=taping.between),
         store=_store(run, writable=writable),
-        clock=parts.clock,
+        clock=taping.clock(parts.clock),
         books={},
         book_path=lambda _: None,
         brake=brake,

@@ -51,3 +51,11 @@ def wait_for_answers(assembly: Assembly, clock: RunClock, say: Callable[[str], N
         _book(assembly, account, now(), say)
     if left:
         say(f"stopping with {len(left)} orders unanswered ({', '.join(left)}): the next start asks again")
+
+
+def wind_down(assembly: Assembly, clock: RunClock, say: Callable[[str], None]) -> None:
+    """Wait for answers, then store how the run stands."""
+    wait_for_answers(assembly, clock, say)
+    now = clock.now()
+    assembly.engine.flush(now)
+    assembly.wiring.store_snapshots(now)

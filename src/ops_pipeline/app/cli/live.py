@@ -18,6 +18,9 @@ def run(
     live_token: Annotated[
         str, typer.Option("--live-token", help="What `ops live-token` gave, instead of the typed words.")
     ] = "",
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep all it is told, for `ops replay --recording`.")
+    ] = False,
     home: shared.Home = shared.DEFAULT_HOME,
     as_json: shared.Json = False,
 ) -> None:
@@ -32,7 +35,7 @@ def run(
         shared.errors.print(line, highlight=False)
 
     ask = (lambda question: str(typer.prompt(question, err=True))) if sys.stdin.isatty() else None
-    order = Order(speed=speed, sessions=sessions, anew=new, ask=ask, token=live_token)
+    order = Order(speed=speed, sessions=sessions, anew=new, ask=ask, token=live_token, record=record)
     outcome = run_live(settings, home, order, say=say)
     if as_json:
         shared.print_json(outcome.summary)
@@ -115,17 +118,25 @@ def stage_run(
     """Run one stage once at the instant the run was left at."""
     from ops_pipeline.app import runs
     from ops_pipeline.app.reopen import account_or_all, reopen
+    from ops_pipeline.app.taping import taping_of
     from ops_pipeline.domain.errors import ConfigurationError
     from ops_pipeline.engine.jobs import REGISTRY
 
     known = {job.name: job for job in REGISTRY}
     if name not in known:
         raise ConfigurationError(f"stage: expected one of {', '.join(known)}, was {name!r}")
-    assembly = reopen(runs.find_run(home, run_id), writable=True)
-    with assembly:
+    found = runs.find_run(home, run_id)
+    taping = taping_of(found, wanted=False, say=lambda line: shared.errors.print(line, highlight=False))
+    with reopen(found, writable=True, taping=taping) as assembly, taping:
+        taping.introduce(assembly, found)
         runner = assembly.wiring.machinery().runners[name]
-        owners = account_or_all(assembly, account) if known[name].per_account else ("",)
-        reports = [runner(assembly.clock.now(), owner) for owner in owners]
+        reports = []
+        for owner in account_or_all(assembly, account) if known[name].per_account else ("",):
+            now = assembly.clock.now()
+            taping.begin("stage", now, [name, owner])
+            taping.keep()
+            reports.append(runner(now, owner))
+        taping.end()
     rows = [
         {
             "stage": report.stage,

@@ -29,6 +29,7 @@ from ops_pipeline.app.cli.drill import drill
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
 from ops_pipeline.app.cli.live import jobs, plan, run, stage_app
+from ops_pipeline.app.cli.recording import parity, record
 from ops_pipeline.app.cli.resolve import adopt, release, resolve
 from ops_pipeline.app.cli.running import demo, replay, reset, runs
 from ops_pipeline.app.cli.sim import sim_app
@@ -47,6 +48,8 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(replay)
 app.command()(run)
+app.command()(record)
+app.command()(parity)
 app.command()(runs)
 app.command()(reset)
 app.command()(jobs)

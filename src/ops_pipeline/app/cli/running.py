@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from ops_pipeline.app.cli import shared
+from ops_pipeline.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ops_pipeline.app.compose import Assembly
@@ -39,18 +40,32 @@ def demo(
 
 
 def replay(
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")],
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")
+    ] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
     data: Data = None,
     symbols: Symbols = None,
     config: shared.Config = None,
+    recording: Annotated[
+        Path | None, typer.Option("--recording", help="What a run was told, instead of recorded markets.")
+    ] = None,
     home: shared.Home = shared.DEFAULT_HOME,
     as_json: shared.Json = False,
 ) -> None:
-    """Drive the same services over recorded markets."""
+    """Drive the same services over recorded markets, or over what a recorded run was told."""
     from ops_pipeline.app.launch import run_replay
     from ops_pipeline.app.settings import load_settings
 
+    if recording is not None:
+        if first or last or data or symbols or config:
+            raise ConfigurationError(
+                "--recording: expected no other choice, a run is replayed whole, with its own settings"
+            )
+        _replay_recording(recording, home, as_json=as_json)
+        return
+    if first is None or last is None:
+        raise ConfigurationError("replay: expected --from and --to, or --recording")
     named: dict[str, Any] = {}
     if data:
         named["data"] = [str(folder) for folder in data]
@@ -60,6 +75,25 @@ def replay(
     with _Progress(quiet=as_json) as progress:
         outcome = run_replay(settings, home, first.date(), last.date(), progress.after_session)
     _show(outcome, as_json=as_json, whole=False)
+
+
+def _replay_recording(recording: Path, home: Path, *, as_json: bool) -> None:
+    from ops_pipeline.app.cli.progress import MomentProgress
+    from ops_pipeline.app.played import replay_recording
+
+    with MomentProgress(quiet=as_json) as progress:
+        outcome = replay_recording(recording, home, progress.after_moment)
+    if as_json:
+        shared.print_json(outcome.summary)
+        return
+    told = outcome.summary
+    shared.console.print(
+        f"{outcome.run.id}: {told['of']} from what it was told up to {told['until']}: "
+        f"{told['signals']} signals, {told['orders']} orders, {told['fills']} fills, "
+        f"{told['unanswered']} questions without an answer",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def runs(home: shared.Home = shared.DEFAULT_HOME, as_json: shared.Json = False) -> None:

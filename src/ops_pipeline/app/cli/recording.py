@@ -1,0 +1,123 @@
+"""Commands that keep what a run is told and compare it with its replay: record, parity. Shell."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops_pipeline.app.cli import shared
+from ops_pipeline.app.cli.progress import MomentProgress
+
+if TYPE_CHECKING:
+    from ops_pipeline.app.divergence import Divergence
+    from ops_pipeline.app.parity import Parity
+
+Recording = Annotated[
+    Path | None,
+    typer.Option("--recording", help="Recording to replay. Default: the run's own."),
+]
+_SHOWN = 2
+
+
+def record(
+    config: shared.Config = None,
+    speed: Annotated[float, typer.Option("--speed", min=0.1, help="Market seconds a second.")] = 1.0,
+    sessions: Annotated[int | None, typer.Option("--sessions", min=1, help="Stop after so many.")] = None,
+    chains_every: Annotated[
+        int, typer.Option("--chains-every", min=1, help="Minutes between two looks at each name's chain.")
+    ] = 15,
+    home: shared.Home = shared.DEFAULT_HOME,
+    as_json: shared.Json = False,
+) -> None:
+    """Keep the quotes, chains, bars and news of a session; every account only says what it would do."""
+    from ops_pipeline.app.cli.running import shipped
+    from ops_pipeline.app.live import Order, run_live
+    from ops_pipeline.app.settings import load_settings
+    from ops_pipeline.app.taping import FOLDER, watching_only
+
+    wanted = load_settings(config or shipped("demo.toml"))
+    settings = watching_only(wanted, chains_every=chains_every)
+
+    def say(line: str) -> None:
+        shared.errors.print(line, highlight=False)
+
+    # It goes on with no trading run: in shadow mode that run's exits would not be sent.
+    order = Order(speed=speed, sessions=sessions, anew=True, record=True, kind="record")
+    outcome = run_live(settings, home, order, say=say)
+    folder = outcome.run.path / FOLDER
+    if as_json:
+        shared.print_json(outcome.summary | {"recording": str(folder)})
+    else:
+        shared.console.print(f"recorded {outcome.summary['sessions']} sessions in {folder}", soft_wrap=True)
+
+
+def parity(
+    run: Annotated[
+        str | None, typer.Argument(help="Recorded run: id or number. Default: the latest.")
+    ] = None,
+    recording: Recording = None,
+    home: shared.Home = shared.DEFAULT_HOME,
+    as_json: shared.Json = False,
+) -> None:
+    """Replay a recorded run and list every divergence with its cause; exit 1 where there is one."""
+    from ops_pipeline.app.parity import compare_with_replay
+    from ops_pipeline.app.runs import find_run
+
+    with MomentProgress(quiet=as_json) as progress:
+        found = compare_with_replay(find_run(home, run), recording, progress=progress.after_moment)
+    if as_json:
+        shared.print_json(_told(found))
+    else:
+        _say(found)
+    if found.divergences:
+        raise typer.Exit(shared.BROKEN)
+
+
+def _told(parity: "Parity") -> dict[str, Any]:
+    return {
+        "divergences": [
+            {
+                "at": item.at.isoformat(),
+                "cause": item.cause.value,
+                "what": item.text,
+                "decisions": [
+                    {
+                        "at": decision.at.isoformat(),
+                        "account": decision.account,
+                        "what": decision.what,
+                        "differs": decision.text,
+                    }
+                    for decision in item.decisions
+                ],
+            }
+            for item in parity.divergences
+        ],
+        "compared": parity.compared,
+        "until": parity.until.isoformat() if parity.until is not None else None,
+        "cut_short": parity.torn,
+    }
+
+
+def _say(parity: "Parity") -> None:
+    for item in parity.divergences:
+        shared.console.print(_line(item), highlight=False, markup=False, soft_wrap=True)
+    until = f"{parity.until:%Y-%m-%d %H:%M:%S} UTC" if parity.until is not None else "nowhere"
+    cut = ", where the recording was cut short" if parity.torn else ""
+    count = len(parity.divergences)
+    shared.console.print(
+        f"{count} divergence{'' if count == 1 else 's'} in {parity.compared} decisions up to {until}{cut}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _line(item: "Divergence") -> str:
+    """Write a divergence on one line: when, its cause, what differs, what followed from it."""
+    first = "; ".join(
+        f"{' '.join(word for word in (d.account, d.what) if word)}: {d.text}" for d in item.decisions[:_SHOWN]
+    )
+    more = len(item.decisions) - _SHOWN
+    followed = f" -> {first}" if first else " -> no decision changed"
+    return f"{item.at:%Y-%m-%d %H:%M:%S} {item.cause.value}: {item.text}{followed}" + (
+        f"; and {more} decisions more" if more > 0 else ""
+    )
