@@ -44,7 +44,7 @@ class AlpacaBroker:
         self._client = client
         self._number = number
         self._clock = clock
-        self._book = OrderBook(client)
+        self._book = OrderBook(client, clock)
         self._verified = False
 
     def account(self) -> BrokerAccount:

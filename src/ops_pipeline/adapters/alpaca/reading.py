@@ -20,6 +20,8 @@ class Page(Protocol):
 
 
 PageShape = TypeVar("PageShape", bound=Page)
+# The venue's own word that it has no such order: any other 404 may be anybody's.
+NO_SUCH_ORDER: Final = 40410000
 _OK: Final = 200
 _SHOWN: Final = 200
 _ERROR = msgspec.json.Decoder(wire.ErrorBody)
