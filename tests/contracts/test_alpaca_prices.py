@@ -1,10 +1,15 @@
 """Prices and headlines that are older, rarer or stranger than they look."""
 
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
 import pytest
 
 from ops_pipeline.adapters.alpaca.market import AlpacaMarket, Feeds, Outside
+from ops_pipeline.adapters.alpaca.news import AlpacaNews
+from ops_pipeline.adapters.alpaca.stream_frames import Headline
+from ops_pipeline.adapters.alpaca.stream_link import StreamKey, StreamMeans
+from ops_pipeline.adapters.alpaca.stream_news import NewsStream
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.domain.market import Feed
 from tests.builders_alpaca import CALL, NOW, Standing, client_of
@@ -126,3 +131,46 @@ def test_before_the_open_and_after_the_close_the_last_print_stands(clock, now):
     clock.at = now
     found = spot_at(clock, latestTrade=trade_row(56, age_s=10_800))
     assert (found.price, found.at) == (560_000, NOW - timedelta(seconds=10_800))
+
+
+def article_row(number, **changes):
+    row = {"id": number, "headline": f"Story {number}", "created_at": at(60), "symbols": ["ACME"]}
+    return row | changes
+
+
+NEVER = "0001-01-01T00:00:00Z"
+
+
+def test_an_article_that_cannot_be_read_spoils_no_other_and_is_counted(clock):
+    rows = [article_row(1), article_row(2, created_at=NEVER), article_row(3)]
+    with serving(lambda _: Answer(body={"news": rows, "next_page_token": None})) as venue:
+        source = AlpacaNews(client_of(venue.url, clock))
+        found = source.fetch(since=NOW, now=NOW)
+        (told,) = source.troubles()
+    assert {item.headline for item in found} == {"Story 1", "Story 3"}
+    assert not source.failed
+    assert told.item == "articles of alpaca"
+    assert told.error.startswith("left out 1, the last one for article 2: expected an instant")
+    assert source.troubles() == ()
+
+
+class NoRest:
+    """A REST side that has nothing and never fails."""
+
+    failed = False
+
+    def fetch(self, *, since, now):
+        return ()
+
+    def troubles(self):
+        return ()
+
+
+def test_a_pushed_headline_that_cannot_be_read_spoils_no_other_and_is_counted(clock):
+    means = StreamMeans(clock=clock, elapsed=lambda: 0.0, draws=Random(1))
+    key = StreamKey(key_id="k", secret="s")
+    stream = NewsStream("ws://127.0.0.1:9/news", rest=NoRest(), key=key, means=means)
+    stream._take([Headline(**article_row(1) | {"created_at": datetime(1, 1, 1, tzinfo=UTC)})])
+    stream._take([Headline(**article_row(2) | {"created_at": NOW})])
+    assert [item.headline for item in stream.fetch(since=NOW, now=NOW)] == ["Story 2"]
+    assert [one.item for one in stream.troubles()] == ["articles of alpaca"]
