@@ -1,11 +1,28 @@
 """Answers of the account's side that look like facts and are none, and those that must not stop a read."""
 
-from datetime import timedelta
+import threading
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.adapters.alpaca.errors import Refused, WireError
-from tests.builders_alpaca import NOW, Standing, broker_of, fill_row, order_row, with_account
+from ops_pipeline.adapters.alpaca import line, outcome, wire, wire_market
+from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent, Refused, WireError
+from ops_pipeline.adapters.alpaca.translate import contract_from
+from ops_pipeline.adapters.alpaca.translate_market import splits_of
+from ops_pipeline.domain.orders import Deferred, Rejected, Unknown
+from ops_pipeline.domain.units import ClientOrderId
+from tests.builders_alpaca import (
+    CALL,
+    NOW,
+    Standing,
+    approved,
+    broker_of,
+    fill_row,
+    order_row,
+    recorded,
+    with_account,
+)
 from tests.builders_http import Answer, serving
 
 SINCE = NOW - timedelta(days=1)
@@ -82,3 +99,105 @@ def test_a_404_that_is_not_the_venue_s_own_makes_no_execution_a_stranger_s(clock
     clock.at = NOW + timedelta(hours=1)
     with serving(with_account(Hidden(body=body))) as venue, pytest.raises(Refused):
         owners(broker_of(venue.url, clock))
+
+
+def answered(clock, answer, act):
+    """Let a broker act at a venue that answers everything but the account so."""
+    with serving(with_account(lambda _: answer)) as venue:
+        return act(broker_of(venue.url, clock))
+
+
+BEYOND = ["9e999999", "-9e999999", "9.99999999999999999999999999999999e999999", "1e9999999", "NaN", "sNaN"]
+
+
+@pytest.mark.parametrize("number", BEYOND)
+def test_a_number_beyond_all_measure_is_no_answer_and_never_an_error_of_arithmetic(clock, number):
+    held = {"symbol": CALL, "qty": "1", "avg_entry_price": number, "side": "long"}
+    with pytest.raises(WireError, match="avg_entry_price"):
+        answered(clock, Answer(body=[held]), lambda broker: broker.positions())
+    with pytest.raises(WireError, match="qty"):
+        answered(clock, Answer(body=[held | {"qty": number}]), lambda broker: broker.positions())
+    order = order_row(client_order_id="op1-x", limit_price=number)
+    with pytest.raises(WireError, match="limit_price"):
+        answered(clock, Answer(body=order), lambda broker: broker.order(ClientOrderId("op1-x")))
+    row = {"id": "1", "activity_type": "OPTRD", "date": "2026-09-14", "symbol": CALL, "qty": "1"}
+    with pytest.raises(WireError, match="activity 1"):
+        answered(clock, Answer(body=[row | {"price": number}]), lambda broker: broker.activities(since=SINCE))
+
+
+@pytest.mark.parametrize("number", BEYOND)
+def test_a_rate_or_a_size_beyond_all_measure_is_no_error_of_arithmetic(number):
+    dividend = wire_market.StockDividend(symbol="ACME", ex_date=NOW.date(), rate=Decimal(number))
+    with pytest.raises(WireError, match="expected rates > 0"):
+        list(splits_of(wire_market.CorporateActions(stock_dividends=[dividend]), "ACME"))
+    contract = wire.OptionContract(
+        symbol=CALL,
+        expiration_date=date(2026, 10, 16),
+        underlying_symbol="ACME",
+        type="call",
+        strike_price=Decimal(50),
+        size=Decimal(number),
+    )
+    assert contract_from(contract).adjusted
+
+
+def test_a_chunk_of_negative_size_is_no_answer(clock):
+    answer = Answer(raw_body=b"-5\r\nhello\r\n0\r\n\r\n", headers={"transfer-encoding": "chunked"})
+    with pytest.raises(NoAnswer, match="ValueError"):
+        answered(clock, answer, lambda broker: broker.positions())
+    assert isinstance(answered(clock, answer, lambda broker: broker.submit(approved())), Unknown)
+
+
+def test_a_machine_without_threads_left_has_sent_nothing(clock, monkeypatch):
+    class Spent(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    with serving(with_account(lambda _: Answer(body=[]))) as venue:
+        broker = broker_of(venue.url, clock)
+        monkeypatch.setattr(line, "Thread", Spent)
+        with pytest.raises(NotSent, match="can't start new thread"):
+            broker.positions()
+        assert isinstance(broker.submit(approved()), Deferred)
+        assert venue.asked == []
+
+
+def test_nothing_escapes_once_an_order_has_gone_out(clock, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("of tomorrow")
+
+    monkeypatch.setattr(outcome, "of", broken)
+    found = answered(clock, Answer(body={}), lambda broker: broker.submit(approved()))
+    assert found == Unknown("ZeroDivisionError: of tomorrow")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_a_no_to_the_order_itself_rejects(clock, status):
+    answer = Answer(status=status, body={"code": status * 100_000, "message": "no"})
+    found = answered(clock, answer, lambda broker: broker.submit(approved()))
+    assert found == Rejected(str(status * 100_000), "no")
+
+
+@pytest.mark.parametrize("status", [402, 405, 406, 408, 409, 410, 413, 418, 423, 425, 451, 499])
+def test_any_other_error_leaves_an_order_unknown_whatever_its_body_says(clock, status):
+    answer = Answer(status=status, body={"code": 1, "message": "context canceled"})
+    assert isinstance(answered(clock, answer, lambda broker: broker.submit(approved())), Unknown)
+
+
+def test_a_gateway_that_knows_no_such_path_refuses_no_order(clock):
+    answer = Answer(status=404, body={"message": "no Route matched with those values"})
+    assert isinstance(answered(clock, answer, lambda broker: broker.submit(approved())), Unknown)
+
+
+@pytest.mark.parametrize(
+    "body", [{"message": "no Route matched"}, {"code": 40410001, "message": "account not found"}]
+)
+def test_a_404_of_another_kind_does_not_say_that_there_is_no_order(clock, body):
+    with pytest.raises(Refused):
+        answered(clock, Answer(status=404, body=body), lambda broker: broker.order(ClientOrderId("op1-x")))
+
+
+def test_the_venue_s_recorded_word_for_an_order_it_does_not_have_is_the_one_believed(clock, shared_data):
+    told = [row for row in recorded(shared_data, "orders")[0]["payload"] if row["status"] == 404]
+    answer = Answer(status=404, body=told[0]["body"])
+    assert answered(clock, answer, lambda broker: broker.order(ClientOrderId("op1-x"))) is None

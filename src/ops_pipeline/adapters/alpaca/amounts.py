@@ -5,7 +5,7 @@ from math import isfinite
 
 from ops_pipeline.adapters.alpaca.errors import WireError
 from ops_pipeline.domain.instruments import contract_of
-from ops_pipeline.domain.units import MAX_PRICE, ONE_DOLLAR, Contracts, Usd4, usd4_from_float
+from ops_pipeline.domain.units import MAX_PRICE, ONE_DOLLAR, Contracts, Usd4, to_decimal, usd4_from_float
 
 # No account, position or order that this program could meet reaches these.
 _MOST_MONEY: Usd4 = 10**12 * ONE_DOLLAR
@@ -57,12 +57,13 @@ def units(value: Decimal, *, symbol: str, where: str) -> int:
 
 
 def _bounded(value: Decimal, where: str) -> int:
-    if not value.is_finite() or abs(value) > _MOST_CONTRACTS:
+    if not value.is_finite() or value.copy_abs() > _MOST_CONTRACTS:
         raise WireError(f"{where}: expected a quantity that can be, was {value}")
     return int(value)
 
 
 def _usd4(value: Decimal, *, most: Usd4, where: str) -> Usd4:
-    if not value.is_finite() or abs(value) * ONE_DOLLAR > most:
+    # Compared as it came: arithmetic with an exponent beyond all measure raises.
+    if not value.is_finite() or value.copy_abs() > to_decimal(most):
         raise WireError(f"{where}: expected an amount of dollars that can be, was {value}")
     return int(value.quantize(_LEAST).scaleb(4))

@@ -8,9 +8,9 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import outcome, wire
 from ops_pipeline.adapters.alpaca.book import OrderBook, moment
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
-from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent, Refused, WireError, WrongAccount
+from ops_pipeline.adapters.alpaca.errors import NotSent, Refused, WireError, WrongAccount
 from ops_pipeline.adapters.alpaca.guards import set_guards
-from ops_pipeline.adapters.alpaca.reading import error_of, fetch, refusal
+from ops_pipeline.adapters.alpaca.reading import NO_SUCH_ORDER, code_of, fetch, refusal
 from ops_pipeline.adapters.alpaca.translate import account_of, order_body, position_of
 from ops_pipeline.adapters.alpaca.translate_activities import activities_of
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
@@ -71,13 +71,14 @@ class AlpacaBroker:
             self._verify()
         except BrokerUnavailable as error:
             return self._unverified(error)
+        body = order_body(intent)
         try:
-            reply = self._client.send("POST", "/v2/orders", order_body(intent))
+            reply = self._client.send("POST", "/v2/orders", body)
+            found = outcome.of(reply, intent, retry_at=self._client.retry_at)
         except NotSent as error:
             return Deferred(self._clock.now() + _NOT_SENT_WAIT, f"not sent: {error}")
-        except NoAnswer as error:
-            return Unknown(str(error))
-        found = outcome.of(reply, intent, retry_at=self._client.retry_at)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the order may be at the venue
+            return Unknown(f"{type(error).__name__}: {error}")
         if isinstance(found, Accepted):
             self._book.own(found.order.broker_order_id, intent.client_order_id)
         return found
@@ -101,7 +102,7 @@ class AlpacaBroker:
         self._verify()
         path = "/v2/orders:by_client_order_id"
         reply = self._client.get(path, {"client_order_id": client_order_id})
-        if reply.status == HTTPStatus.NOT_FOUND and error_of(reply) is not None:
+        if reply.status == HTTPStatus.NOT_FOUND and code_of(reply) == NO_SUCH_ORDER:
             return None
         if reply.status != HTTPStatus.OK:
             raise refusal(reply, f"GET {path}")

@@ -44,9 +44,15 @@ def refusal(reply: Reply, what: str) -> Refused:
     """Give the error that an answer other than the wanted one is, in the venue's words."""
     told = error_of(reply)
     words = told.message if told else reply.body[:_SHOWN].decode("utf-8", "replace")
-    code = _number(told.code) if told else 0
+    code = code_of(reply)
     text = f"{what}: expected an answer, was {reply.status}" + (f" ({code})" if code else "")
     return Refused(f"{text}: {words}" if words else text, status=reply.status, code=code)
+
+
+def code_of(reply: Reply) -> int:
+    """Give the venue's own number of an error; 0 where it gave none."""
+    told = error_of(reply)
+    return _number(told.code) if told else 0
 
 
 def _number(code: int | str) -> int:

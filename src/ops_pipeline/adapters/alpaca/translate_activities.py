@@ -11,7 +11,7 @@ from ops_pipeline.adapters.alpaca.instants import day_of, instant, on_day
 from ops_pipeline.adapters.alpaca.translate import STANDARD
 from ops_pipeline.domain.instruments import Split, contract_of, split_contract
 from ops_pipeline.domain.orders import Activity, ActivityKind, Fill
-from ops_pipeline.domain.units import ClientOrderId, Occ
+from ops_pipeline.domain.units import ClientOrderId, Occ, to_decimal
 
 _CLOSE = time(16, 0)
 _ZERO = Decimal(0)
@@ -114,7 +114,8 @@ def _amount(row: wire.Activity) -> int:
     if row.net_amount is not None:
         return amounts.money(row.net_amount, where=where)
     if row.activity_type == "OPTRD" and row.qty is not None and row.price is not None:
-        return amounts.money(-row.qty * row.price, where=where)
+        each = to_decimal(amounts.price(row.price, where=where))
+        return amounts.money(-row.qty * each, where=where)
     return 0
 
 

@@ -116,7 +116,9 @@ def splits_of(row: wire.CorporateActions, ticker: str) -> Iterator[Split]:
     for dividend in row.stock_dividends:
         if dividend.symbol == ticker:
             where = f"stock dividend of {ticker} on {dividend.ex_date}"
-            yield from _split(ticker, dividend.ex_date, 1 + dividend.rate, Decimal(1), where)
+            rate = dividend.rate
+            whole = 1 + rate if rate.is_finite() and 0 < rate < _MOST_UNITS else rate
+            yield from _split(ticker, dividend.ex_date, whole, Decimal(1), where)
 
 
 def _split(ticker: str, on: date, new: Decimal, old: Decimal, where: str) -> Iterator[Split]:
