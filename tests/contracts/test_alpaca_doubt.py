@@ -201,3 +201,72 @@ def test_the_venue_s_recorded_word_for_an_order_it_does_not_have_is_the_one_beli
     told = [row for row in recorded(shared_data, "orders")[0]["payload"] if row["status"] == 404]
     answer = Answer(status=404, body=told[0]["body"])
     assert answered(clock, answer, lambda broker: broker.order(ClientOrderId("op1-x"))) is None
+
+
+COIN = {
+    "client_order_id": "by-hand",
+    "symbol": "DOGE/USD",
+    "asset_class": "crypto",
+    "position_intent": None,
+    "qty": "100.5",
+    "limit_price": "0.123456",
+}
+
+
+class Mixed:
+    """An account on which somebody trades coins beside us."""
+
+    def __init__(self, *, order, position=None, activity=None):
+        self.rows = {
+            "/v2/orders": [order_row("b-1"), order_row("c-1", **order)],
+            "/v2/positions": [{"symbol": CALL, "qty": "2", "avg_entry_price": "1.25"}, position],
+            "/v2/account/activities": [fill_row(1), activity],
+        }
+
+    def __call__(self, asked):
+        return Answer(body=[row for row in self.rows[asked.path] if row])
+
+
+def test_what_others_hold_and_order_stops_no_read_of_what_is_ours(clock):
+    coins = {"symbol": "SHIBUSD", "qty": "9e99", "avg_entry_price": "0.00001", "asset_class": "crypto"}
+    trade = fill_row(2, order_id="c-1", symbol="DOGE/USD", qty="9e99")
+    with serving(with_account(Mixed(order=COIN, position=coins, activity=trade))) as venue:
+        broker = broker_of(venue.url, clock)
+        assert [order.broker_order_id for order in broker.orders(since=SINCE)] == ["b-1"]
+        assert [position.symbol for position in broker.positions()] == [CALL]
+        assert [one.activity_id for one in broker.activities(since=SINCE)] == [fill_row(1)["id"]]
+        told = {one.item: one.error for one in broker.troubles()}
+    assert set(told) == {"orders of others", "positions of others", "activities of others"}
+    assert told["orders of others"].startswith("left out 1, the last one for order c-1 limit_price")
+
+
+def test_two_billion_coins_are_a_position(clock):
+    coins = {"symbol": "SHIBUSD", "qty": "2000000000.5", "avg_entry_price": "0.00001"}
+    (found,) = answered(clock, Answer(body=[coins]), lambda broker: broker.positions())
+    assert (found.symbol, found.qty, found.multiplier) == ("SHIBUSD", 2_000_000_000, 1)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        COIN | {"client_order_id": "op1abcd-e-c-1"},
+        COIN | {"symbol": CALL},
+        COIN | {"asset_class": "us_option"},
+        COIN
+        | {"symbol": "", "order_class": "mleg", "legs": [order_row("l-1", position_intent=None, side="")]},
+        COIN | {"symbol": None, "legs": None},
+    ],
+)
+def test_orders_of_ours_and_of_options_stay_strict(clock, order):
+    with serving(with_account(Mixed(order=order))) as venue, pytest.raises(WireError):
+        broker_of(venue.url, clock).orders(since=SINCE)
+
+
+def test_positions_and_activities_of_options_stay_strict(clock):
+    held = {"symbol": CALL, "qty": "9e99", "avg_entry_price": "1"}
+    mixed = Mixed(order=COIN, position=held, activity=fill_row(2, qty="2000000000"))
+    with serving(with_account(mixed)) as venue:
+        broker = broker_of(venue.url, clock)
+        for read in (broker.positions, lambda: broker.activities(since=SINCE)):
+            with pytest.raises(WireError, match="expected a quantity that can be"):
+                read()

@@ -1,6 +1,7 @@
 """The venue's orders as ours: pages joined, replacements followed, each execution's order found. Shell."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,6 +9,7 @@ from ops_pipeline.adapters.alpaca import wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
 from ops_pipeline.adapters.alpaca.errors import Refused, WireError
 from ops_pipeline.adapters.alpaca.instants import instant
+from ops_pipeline.adapters.alpaca.others import PassedOver, is_others
 from ops_pipeline.adapters.alpaca.reading import NO_SUCH_ORDER, fetch
 from ops_pipeline.adapters.alpaca.translate import follow, is_multi_leg, order_of
 from ops_pipeline.domain.orders import BrokerOrder
@@ -15,6 +17,7 @@ from ops_pipeline.domain.units import ClientOrderId
 from ops_pipeline.ports import Clock
 
 _PATH: Final = "/v2/orders"
+_ORDERS: Final = "orders"
 _PAGE: Final = 500
 # The venue's stamps are finer than ours; a page is asked for from a little before where the last one ended.
 _BEFORE: Final = timedelta(milliseconds=1)
@@ -33,8 +36,9 @@ def moment(at: datetime) -> str:
 class OrderBook:
     """Knows whose order each broker order id is: its own, its multi-leg parent's, what it replaced."""
 
-    def __init__(self, client: AlpacaClient, clock: Clock) -> None:
-        """Know nothing yet."""
+    def __init__(self, client: AlpacaClient, clock: Clock, passed_over: PassedOver) -> None:
+        """Know nothing yet; what others ordered and nobody can read is left to `passed_over`."""
+        self._passed_over = passed_over
         self._client = client
         self._clock = clock
         self._owners: dict[str, ClientOrderId] = {}
@@ -46,11 +50,15 @@ class OrderBook:
         self._owners.setdefault(broker_order_id, owner)
 
     def orders(self, *, since: datetime) -> list[BrokerOrder]:
-        """Give the orders submitted at or after `since`, each replaced one as what it became."""
+        """Give the orders submitted at or after `since`, each replaced one as what it became.
+
+        One that is neither ours nor of options, and cannot be read exactly, is passed over.
+        """
         rows = {row.id: row for row in self._rows(since)}
         merged = {row.replaced_by for row in rows.values() if row.replaced_by}
-        shown = [self._followed(row, rows) for row in rows.values() if row.id not in merged]
-        return [order for order in shown if order.submitted_at >= since]
+        self._passed_over.begin(_ORDERS)
+        shown = [self._readable(row, rows) for row in rows.values() if row.id not in merged]
+        return [order for order in shown if order is not None and order.submitted_at >= since]
 
     def show(self, row: wire.Order) -> BrokerOrder:
         """Show one order, with its legs and as what it became."""
@@ -63,8 +71,8 @@ class OrderBook:
         """Give the client order id behind each order id that the executions name; nobody's are left out."""
         missing: dict[str, datetime] = {}
         for row in activities:
-            if row.order_id and row.activity_type == "FILL" and row.order_id not in self._owners:
-                at = _executed(row)
+            at = _executed(row)
+            if at and row.order_id and row.order_id not in self._owners:
                 missing[row.order_id] = max(at, missing.get(row.order_id, at))
         young = self._clock.now() - _SHOWN_WITHIN
         missing = {found: at for found, at in missing.items() if found not in self._gone or at > young}
@@ -149,6 +157,16 @@ class OrderBook:
             row, steps = self._by_id(row.replaces), steps + 1
         return ClientOrderId(row.client_order_id)
 
+    def _readable(self, row: wire.Order, known: Mapping[str, wire.Order]) -> BrokerOrder | None:
+        try:
+            return self._followed(row, known)
+        except WireError as error:
+            symbols = (row.symbol, *(leg.symbol for leg in row.legs or ()))
+            if not is_others(symbols, owner=self._owners[row.id], asset_class=row.asset_class):
+                raise
+            self._passed_over.note(_ORDERS, error)
+            return None
+
     def _followed(self, row: wire.Order, known: Mapping[str, wire.Order]) -> BrokerOrder:
         chain: list[BrokerOrder] = []
         later, steps = row.replaced_by, 0
@@ -177,8 +195,11 @@ def _placed(row: wire.Order) -> datetime:
     return instant(placed, where=f"order {row.id}")
 
 
-def _executed(row: wire.Activity) -> datetime:
+def _executed(row: wire.Activity) -> datetime | None:
+    """Give when an execution was; None of what is none, or is refused where it is read."""
     at = row.transaction_time or row.created_at
-    if at is None:
-        raise WireError(f"activity {row.id}: expected transaction_time or created_at, found neither")
-    return instant(at, where=f"activity {row.id}")
+    if row.activity_type != "FILL" or at is None:
+        return None
+    with suppress(WireError):
+        return instant(at, where=f"activity {row.id}")
+    return None

@@ -10,6 +10,7 @@ from ops_pipeline.adapters.alpaca.book import OrderBook, moment
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
 from ops_pipeline.adapters.alpaca.errors import NotSent, Refused, WireError, WrongAccount
 from ops_pipeline.adapters.alpaca.guards import set_guards
+from ops_pipeline.adapters.alpaca.others import PassedOver, is_others
 from ops_pipeline.adapters.alpaca.reading import NO_SUCH_ORDER, code_of, fetch, refusal
 from ops_pipeline.adapters.alpaca.translate import account_of, order_body, position_of
 from ops_pipeline.adapters.alpaca.translate_activities import activities_of
@@ -24,9 +25,11 @@ from ops_pipeline.domain.orders import (
     SubmitOutcome,
     Unknown,
 )
+from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import ClientOrderId, Occ
 from ops_pipeline.ports import BrokerUnavailable, Clock
 
+_POSITIONS: Final = "positions"
 _ACTIVITIES: Final = "/v2/account/activities"
 _ACTIVITY_PAGE: Final = 100
 # How long a request that could not be sent is left alone.
@@ -44,7 +47,8 @@ class AlpacaBroker:
         self._client = client
         self._number = number
         self._clock = clock
-        self._book = OrderBook(client, clock)
+        self._passed_over = PassedOver()
+        self._book = OrderBook(client, clock, self._passed_over)
         self._verified = False
 
     def account(self) -> BrokerAccount:
@@ -55,11 +59,17 @@ class AlpacaBroker:
             raise WrongAccount(f"account: expected number {self._number}, was {found.number}")
         return found
 
+    def troubles(self) -> tuple[Failed, ...]:
+        """Give what the newest reads left out of what others do on the account."""
+        return self._passed_over.troubles()
+
     def positions(self) -> Sequence[BrokerPosition]:
-        """Give every position, options and shares."""
+        """Give every position; one of neither options nor anything that can be read is passed over."""
         self._verify()
         rows = fetch(self._client, "/v2/positions", list[wire.Position])
-        found = [position_of(row) for row in rows]
+        self._passed_over.begin(_POSITIONS)
+        shown = [self._position(row) for row in rows]
+        found = [position for position in shown if position is not None]
         if len({position.symbol for position in found}) < len(found):
             raise WireError("positions: expected each symbol once, found one twice")
         return found
@@ -121,7 +131,7 @@ class AlpacaBroker:
         self._verify()
         rows = self._activity_rows(since)
         owners = self._book.owners_of(rows)
-        found = activities_of(rows, owners)
+        found = activities_of(rows, owners, passed_over=self._passed_over)
         return [activity for activity in found if activity.fill is None or activity.at >= since]
 
     def exercise(self, occ: Occ) -> None:
@@ -157,6 +167,15 @@ class AlpacaBroker:
             if len(page) < _ACTIVITY_PAGE:
                 return rows
             params["page_token"] = rows[-2].id
+
+    def _position(self, row: wire.Position) -> BrokerPosition | None:
+        try:
+            return position_of(row)
+        except WireError as error:
+            if not is_others((row.symbol,), asset_class=row.asset_class):
+                raise
+            self._passed_over.note(_POSITIONS, error)
+            return None
 
     def _verify(self) -> None:
         if not self._verified:
