@@ -226,7 +226,7 @@ def test_another_account_s_number_makes_every_read_unavailable(clock):
             lambda: broker.exercise(CALL),
         ]
         for read in reads:
-            with pytest.raises(WrongAccount, match="expected number PA0000000001, was PA9"):
+            with pytest.raises(WrongAccount, match=r"expected number \*\*\*0001, was \*\*\*$"):
                 read()
     assert {one.path for one in venue.asked} == {"/v2/account"}
 

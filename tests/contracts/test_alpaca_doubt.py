@@ -7,17 +7,22 @@ from decimal import Decimal
 import pytest
 
 from ops_pipeline.adapters.alpaca import line, outcome, wire, wire_market
+from ops_pipeline.adapters.alpaca.broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent, Refused, WireError
 from ops_pipeline.adapters.alpaca.translate import contract_from
 from ops_pipeline.adapters.alpaca.translate_market import splits_of
 from ops_pipeline.domain.orders import Deferred, Rejected, Unknown
 from ops_pipeline.domain.units import ClientOrderId
+from ops_pipeline.ports import BrokerUnavailable
 from tests.builders_alpaca import (
     CALL,
     NOW,
+    NUMBER,
     Standing,
+    account_row,
     approved,
     broker_of,
+    client_of,
     fill_row,
     order_row,
     recorded,
@@ -270,3 +275,41 @@ def test_positions_and_activities_of_options_stay_strict(clock):
         for read in (broker.positions, lambda: broker.activities(since=SINCE)):
             with pytest.raises(WireError, match="expected a quantity that can be"):
                 read()
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("date", "received", "as_of"),
+    [
+        ("Mon, 14 Sep 2026 15:40:00 GMT", NOW, NOW + 10 * MINUTE),
+        ("Mon, 14 Sep 2026 15:20:00 GMT", NOW, NOW - 10 * MINUTE + timedelta(seconds=1)),
+        # Within the second that the Date names there is nothing to tell the clocks apart by.
+        ("Mon, 14 Sep 2026 15:30:00 GMT", NOW + timedelta(seconds=0.7), NOW + timedelta(seconds=0.7)),
+        ("Mon, 14 Sep 2026 15:30:00 GMT", NOW - timedelta(seconds=0.3), NOW),
+        ("soon", NOW, NOW),
+    ],
+)
+def test_an_account_is_as_of_the_venue_s_clock(clock, date, received, as_of):
+    clock.at = received
+    with serving(with_account(lambda _: Answer()), date=date) as venue:
+        assert broker_of(venue.url, clock).account().as_of == as_of
+
+
+def test_a_served_market_s_dates_are_the_wall_s_and_not_its_own(clock):
+    with serving(with_account(lambda _: Answer()), date="Mon, 14 Sep 2026 23:00:00 GMT") as venue:
+        broker = AlpacaBroker(client_of(venue.url, clock), number=NUMBER, clock=clock, is_dated=False)
+        assert broker.account().as_of == NOW
+
+
+def test_account_numbers_are_only_shown_by_their_end(clock):
+    for row in (account_row(account_number="PA3SECRET1234"), account_row(cash=None)):
+        with serving(lambda _, row=row: Answer(body=row)) as venue:
+            broker = broker_of(venue.url, clock)
+            with pytest.raises(BrokerUnavailable) as caught:
+                broker.account()
+            told = f"{caught.value} {broker.submit(approved())}"
+        assert "***0001" in told
+        assert "PA" not in told
+        assert "SECRET" not in told

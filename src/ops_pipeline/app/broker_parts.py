@@ -110,7 +110,12 @@ def open_broker(
             )
         brokers = {
             account: CarefulBroker(
-                AlpacaBroker(own.trading, number=_number(settings, account), clock=clock),
+                AlpacaBroker(
+                    own.trading,
+                    number=_number(settings, account),
+                    clock=clock,
+                    is_dated=venue is not Venue.LOCAL,
+                ),
                 profile=ALPACA.with_answers(facts_of(answers, venue=venue, account=account)),
                 calendar=calendar,
                 clock=clock,

@@ -7,11 +7,12 @@ from typing import Final
 
 from ops_pipeline.adapters.alpaca import outcome, wire
 from ops_pipeline.adapters.alpaca.book import OrderBook, moment
-from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
+from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part, told_at
 from ops_pipeline.adapters.alpaca.errors import NotSent, Refused, WireError, WrongAccount
 from ops_pipeline.adapters.alpaca.guards import set_guards
+from ops_pipeline.adapters.alpaca.masks import masked
 from ops_pipeline.adapters.alpaca.others import PassedOver, is_others
-from ops_pipeline.adapters.alpaca.reading import NO_SUCH_ORDER, code_of, fetch, refusal
+from ops_pipeline.adapters.alpaca.reading import NO_SUCH_ORDER, code_of, fetch, fetch_dated, refusal
 from ops_pipeline.adapters.alpaca.translate import account_of, order_body, position_of
 from ops_pipeline.adapters.alpaca.translate_activities import activities_of
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
@@ -42,21 +43,28 @@ class AlpacaBroker:
     The keys decide whose account answers, so it is asked for once, before anything else is believed or sent.
     """
 
-    def __init__(self, client: AlpacaClient, *, number: str, clock: Clock) -> None:
-        """Take the account's client; nothing is asked yet."""
+    def __init__(self, client: AlpacaClient, *, number: str, clock: Clock, is_dated: bool = True) -> None:
+        """Take the account's client; nothing is asked yet.
+
+        `is_dated`: the Date of an answer is the time the venue lives by. A server of a market at a time and
+        speed of its own dates its answers by the wall.
+        """
         self._client = client
         self._number = number
         self._clock = clock
         self._passed_over = PassedOver()
         self._book = OrderBook(client, clock, self._passed_over)
+        self._is_dated = is_dated
         self._verified = False
 
     def account(self) -> BrokerAccount:
-        """Give the account; WrongAccount where the keys belong to another."""
-        found = account_of(fetch(self._client, "/v2/account", wire.Account), as_of=self._clock.now())
+        """Give the account, as of the venue's clock; WrongAccount where the keys belong to another."""
+        row, reply = fetch_dated(self._client, "/v2/account", wire.Account)
+        now = self._clock.now()
+        found = account_of(row, as_of=told_at(reply, now) if self._is_dated else now)
         self._verified = found.number == self._number
         if not self._verified:
-            raise WrongAccount(f"account: expected number {self._number}, was {found.number}")
+            raise WrongAccount(f"account: expected number {masked(self._number)}, was {masked(found.number)}")
         return found
 
     def troubles(self) -> tuple[Failed, ...]:

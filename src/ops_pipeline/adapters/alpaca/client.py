@@ -29,6 +29,7 @@ _KEPT_FOR_EXITS: Final = 10
 # The venue counts by the minute.
 _LEAST_WAIT: Final = timedelta(seconds=1)
 _MOST_WAIT: Final = timedelta(minutes=2)
+_A_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -237,6 +238,15 @@ class AlpacaClient:
                 remaining=_int(headers.get("x-ratelimit-remaining")),
                 reset_at=_reset_at(headers.get("x-ratelimit-reset")),
             )
+
+
+def told_at(reply: Reply, now: datetime) -> datetime:
+    """Give when an answer was given, by the venue's clock; `now`, when it came, where it is not dated.
+
+    A Date is of whole seconds: of the second it names, the instant nearest to `now` is given.
+    """
+    date = _date(reply.header("date"))
+    return now if date is None else min(max(now, date), date + _A_SECOND)
 
 
 def path_part(text: str) -> str:

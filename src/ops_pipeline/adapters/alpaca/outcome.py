@@ -8,6 +8,7 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import wire
 from ops_pipeline.adapters.alpaca.client import Reply
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.masks import shown
 from ops_pipeline.adapters.alpaca.reading import error_of
 from ops_pipeline.adapters.alpaca.translate import order_of
 from ops_pipeline.domain.orders import Accepted, Deferred, OrderIntent, Rejected, SubmitOutcome, Unknown
@@ -59,4 +60,4 @@ def _is_duplicate(message: str) -> bool:
 
 
 def _begin(reply: Reply) -> str:
-    return reply.body[:_SHOWN].decode("utf-8", "replace")
+    return shown(reply.body, most=_SHOWN)
