@@ -119,9 +119,9 @@ class Lines:
         self._idle: list[_Connection] = []
         self._lock = Lock()
 
-    def begin(self) -> Attempt:
-        """Begin an attempt, whose time runs from now."""
-        return Attempt(self._elapsed() + self._waits.total_s)
+    def begin(self, ends_s: float | None = None) -> Attempt:
+        """Begin an attempt, whose time runs from now, or up to `ends_s`."""
+        return Attempt(self._elapsed() + self._waits.total_s if ends_s is None else ends_s)
 
     def exchange(self, attempt: Attempt, method: str, request: bytes, *, most_bytes: int) -> Answer:
         """Write a request and read its whole answer; FAILURES where that does not come about."""
