@@ -7,11 +7,12 @@ import pytest
 
 from ops_pipeline.adapters.alpaca.market import AlpacaMarket, Feeds, Outside
 from ops_pipeline.adapters.alpaca.news import AlpacaNews
-from ops_pipeline.adapters.alpaca.stream_frames import Headline
+from ops_pipeline.adapters.alpaca.stream_frames import Headline, option_quote, read_market
 from ops_pipeline.adapters.alpaca.stream_link import StreamKey, StreamMeans
 from ops_pipeline.adapters.alpaca.stream_news import NewsStream
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
-from ops_pipeline.domain.market import Feed
+from ops_pipeline.domain.market import Feed, Interval
+from ops_pipeline.domain.units import Occ
 from tests.builders_alpaca import CALL, NOW, Standing, client_of
 from tests.builders_http import Answer, serving
 
@@ -174,3 +175,47 @@ def test_a_pushed_headline_that_cannot_be_read_spoils_no_other_and_is_counted(cl
     stream._take([Headline(**article_row(2) | {"created_at": NOW})])
     assert [item.headline for item in stream.fetch(since=NOW, now=NOW)] == ["Story 2"]
     assert [one.item for one in stream.troubles()] == ["articles of alpaca"]
+
+
+def test_a_quote_is_confirmed_as_of_when_its_page_was_asked_for(clock):
+    occs = [Occ(f"ACME261016C000{strike}000") for strike in (50, 51, 52)]
+    fields = {"expiration_date": "2026-10-16", "underlying_symbol": "ACME", "type": "call", "tradable": True}
+    listed = [{"symbol": occ, "strike_price": str(int(occ[-8:]) / 1000), **fields} for occ in occs]
+
+    def answer(asked):
+        if asked.path == "/v2/stocks/snapshots":
+            return Answer(body={"ACME": {"latestTrade": {"t": at(1), "p": 50}}})
+        if asked.path == "/v2/options/contracts":
+            return Answer(body={"option_contracts": listed, "next_page_token": None})
+        # Each page takes two seconds to come.
+        clock.at += timedelta(seconds=2)
+        page = int(asked.params.get("page_token", 0))
+        token = str(page + 1) if page < 2 else None
+        quote = {"latestQuote": quote_row(1.2, 1.3)}
+        return Answer(body={"snapshots": {occs[page]: quote}, "next_page_token": token})
+
+    with serving(answer) as venue:
+        market = market_of(venue.url, clock)
+        chain = market.chain("ACME", now=NOW, first=FIRST, last=LAST)
+        assert [chain.quotes[occ].confirmed_at for occ in occs] == [
+            NOW + timedelta(seconds=seconds) for seconds in (0, 2, 4)
+        ]
+
+
+@pytest.mark.parametrize(("minutes", "days"), [(0.5, [11]), (15.9, [11]), (16.1, [11, 14])])
+def test_a_day_s_bar_is_whole_once_the_tape_has_its_close(clock, minutes, days):
+    clock.at = datetime(2026, 9, 14, 20, 0, tzinfo=UTC) + timedelta(minutes=minutes)
+    bar = {"o": 50, "h": 52, "l": 49, "c": 51, "v": 100}
+    rows = [{"t": f"2026-09-{day}T04:00:00Z", **bar} for day in (11, 14)]
+    with serving(lambda _: Answer(body={"bars": {"ACME": rows}, "next_page_token": None})) as venue:
+        found = market_of(venue.url, clock).bars(
+            "ACME", interval=Interval.DAY, after=datetime(2026, 9, 10, 20, 0, tzinfo=UTC), now=clock.at
+        )
+    assert [bar.session.day for bar in found] == days
+
+
+def test_a_pushed_quote_without_sizes_has_none():
+    frame = b'[{"T": "q", "S": "ACME261016C00050000", "t": "2026-09-14T15:30:00Z", "bp": 1.0, "ap": 1.1}]'
+    ((message,), _) = read_market(frame)
+    quote = option_quote(message, confirmed_at=NOW, feed=Feed.OPRA)
+    assert (quote.bid, quote.bid_size, quote.ask, quote.ask_size) == (10_000, None, 11_000, None)

@@ -269,7 +269,9 @@ def told_at(reply: Reply, now: datetime) -> datetime:
     A Date is of whole seconds: of the second it names, the instant nearest to `now` is given.
     """
     date = headers.date_of(reply.header("date"))
-    return now if date is None else min(max(now, date), date + _A_SECOND)
+    if date is None:
+        return now
+    return date if now < date else min(now, date + _A_SECOND)
 
 
 def path_part(text: str) -> str:

@@ -243,7 +243,8 @@ class AlpacaMarket:
                     continue
                 session = self._calendar.session_on(day_of(row.t, where=f"bar of {ticker}"))
                 bar = self._sound(partial(translate.bar_of, ticker, interval, row, session))
-                if bar is not None and after < bar.end_at <= now:
+                # A day's bar is whole once the tape read here has its close.
+                if bar is not None and after < bar.end_at <= end:
                     found[bar.end_at] = bar
         return [found[end_at] for end_at in sorted(found)]
 
