@@ -71,8 +71,7 @@ class OrderBook:
         """Give the client order id behind each order id that the executions name; nobody's are left out."""
         missing: dict[str, datetime] = {}
         for row in activities:
-            at = _executed(row)
-            if at and row.order_id and row.order_id not in self._owners:
+            if row.order_id and row.order_id not in self._owners and (at := _executed(row)):
                 missing[row.order_id] = max(at, missing.get(row.order_id, at))
         young = self._clock.now() - _SHOWN_WITHIN
         missing = {found: at for found, at in missing.items() if found not in self._gone or at > young}
