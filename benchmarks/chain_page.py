@@ -74,7 +74,9 @@ def columns(page: bytes) -> QuoteColumns:
 
 def quotes(page: bytes) -> object:
     """Read a page and look at every quote of it."""
-    table = QuoteTable(columns(page), confirmed_at=AT, feed=Feed.OPRA, open_interest={})
+    found = columns(page)
+    asked_at = dict.fromkeys(found.occs, AT)
+    table = QuoteTable(found, confirmed_at=asked_at, feed=Feed.OPRA, open_interest={})
     return list(table.values())
 
 

@@ -112,7 +112,7 @@ class OverHttp(Rig):
             jitter=Random(1),
             patience=Patience(),
         )
-        broker = AlpacaBroker(self.client, number=self.number, clock=self)
+        broker = AlpacaBroker(self.client, number=self.number, clock=self, is_dated=False)
         super().__init__(broker, running.venue.world)
 
     def now(self) -> datetime:

@@ -226,7 +226,7 @@ def test_another_account_s_number_makes_every_read_unavailable(clock):
             lambda: broker.exercise(CALL),
         ]
         for read in reads:
-            with pytest.raises(WrongAccount, match="expected number PA0000000001, was PA9"):
+            with pytest.raises(WrongAccount, match=r"expected number \*\*\*0001, was \*\*\*$"):
                 read()
     assert {one.path for one in venue.asked} == {"/v2/account"}
 
@@ -561,6 +561,7 @@ def test_a_fill_of_an_order_that_the_venue_does_not_have_is_nobody_s(clock):
             return Answer(status=404, body={"code": 40410000, "message": "order not found"})
         return Activities([fill_row(1, order_id="b-9")])(asked)
 
+    clock.at = NOW + timedelta(minutes=12)
     with serving(with_account(answer)) as venue:
         (activity,) = broker_of(venue.url, clock).activities(since=SINCE)
     assert activity.fill.client_order_id == ""

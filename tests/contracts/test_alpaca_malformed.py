@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ops_pipeline.adapters.alpaca import wire, wire_market
 from ops_pipeline.adapters.alpaca.client import Reply
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.others import PassedOver
 from ops_pipeline.adapters.alpaca.outcome import of
 from ops_pipeline.adapters.alpaca.translate_activities import activities_of
 from ops_pipeline.adapters.alpaca.translate_market import bar_of
@@ -52,7 +53,7 @@ def read(kind, row):
 
 
 def activities(rows):
-    return activities_of(read(list[wire.Activity], rows), {})
+    return activities_of(read(list[wire.Activity], rows), {}, passed_over=PassedOver())
 
 
 def bars(row):

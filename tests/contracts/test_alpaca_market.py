@@ -48,9 +48,9 @@ def market_of(url, clock, *, feed=Feed.OPRA):
     )
 
 
-def spot_row(price=50.0, volume=1000):
+def spot_row(price=50.0, volume=1000, at="2026-09-14T15:29:58Z"):
     return {
-        "latestTrade": {"t": "2026-09-14T15:29:58Z", "p": price, "s": 10},
+        "latestTrade": {"t": at, "p": price, "s": 10},
         "dailyBar": {"t": "2026-09-14T04:00:00Z", "o": 49, "h": 51.5, "l": 48.25, "c": price, "v": volume},
     }
 
@@ -94,12 +94,13 @@ class World:
         self.snapshots = snapshots if snapshots is not None else {CALL: snapshot_row(), PUT: snapshot_row()}
         self.contracts = contracts or [contract_row(occ) for occ in (CALL, PUT)]
         self.down = set()
+        self.spot = spot_row()
 
     def __call__(self, asked):
         if asked.path in self.down:
             return Answer(status=500)
         if asked.path == "/v2/stocks/snapshots":
-            return Answer(body={"ACME": spot_row()} if asked.params["symbols"] == "ACME" else {})
+            return Answer(body={"ACME": self.spot} if asked.params["symbols"] == "ACME" else {})
         if asked.path == "/v2/options/contracts":
             rows, token = self.cut(self.contracts, asked)
             return Answer(body={"option_contracts": rows, "next_page_token": token})
@@ -273,10 +274,12 @@ def test_a_chain_leaves_out_what_does_not_trade_or_does_not_fit(clock):
 
 
 def test_a_listing_is_kept_for_minutes_and_quotes_are_not(clock):
-    with serving(World()) as venue:
+    world = World()
+    with serving(world) as venue:
         market = market_of(venue.url, clock)
         for minutes in (0, 5, 12):
             clock.at = NOW + timedelta(minutes=minutes)
+            world.spot = spot_row(at=clock.at.isoformat())
             market.chain("ACME", now=clock.at, first=FIRST, last=LAST)
     paths = [one.path for one in venue.asked]
     assert paths.count("/v2/options/contracts") == 2

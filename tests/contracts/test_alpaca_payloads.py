@@ -89,7 +89,9 @@ def quotes_of(rows, feed):
     columns = columns_of(rows, DAYS)
     if columns.refused:
         raise WireError(columns.refused[0])
-    return list(QuoteTable(columns, confirmed_at=NOW, feed=feed, open_interest={}).values())
+    return list(
+        QuoteTable(columns, confirmed_at=dict.fromkeys(rows, NOW), feed=feed, open_interest={}).values()
+    )
 
 
 def snapshots(row):

@@ -66,7 +66,7 @@ def test_no_attempt_begins_once_the_time_for_a_read_is_over(clock):
     now = [0.0]
 
     def answer(_):
-        now[0] += 5.0
+        now[0] += 4.5
         return Answer(status=503)
 
     with serving(answer) as venue:
@@ -75,7 +75,7 @@ def test_no_attempt_begins_once_the_time_for_a_read_is_over(clock):
         )
         clock.clients.append(client)
         assert client.get("/v2/clock").status == 503
-    # The first answer came after 5 s, the second after 10: a third attempt would begin beyond 8.
+    # The first answer came after 4.5 s, the second after 9: a third attempt would begin beyond 8.
     assert venue.count("GET") == 2
 
 

@@ -315,8 +315,9 @@ def test_an_option_in_the_money_is_exercised(trading, market):
     assert trading.get_all_positions() == []
     paid = 100 * Decimal(order.filled_avg_price)
     assert Decimal(trading.get_account().cash) == 121_000 - paid + 100 * intrinsic
-    with pytest.raises(APIError, match="position does not exist"):
+    with pytest.raises(APIError, match="no available position") as forbidden:
         trading.exercise_options_position(quote.occ)
+    assert (forbidden.value.status_code, forbidden.value.code) == (403, 40310000)
 
 
 def test_refusals_carry_the_broker_s_codes(trading, market):

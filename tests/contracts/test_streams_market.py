@@ -222,14 +222,14 @@ class RestNews:
     def __init__(self, server):
         self.server = server
         self.asked = []
-        self.failing = False
+        self.failed = False
 
     def fetch(self, *, since, now):
         self.asked.append(since)
         return ()
 
     def troubles(self):
-        return (Failed(item="news", error="timeout"),) if self.failing else ()
+        return (Failed(item="news", error="timeout"),) if self.failed else ()
 
 
 def test_news_comes_by_the_stream_and_rest_fills_what_may_be_missing(clock):
@@ -258,10 +258,10 @@ def test_news_comes_by_the_stream_and_rest_fills_what_may_be_missing(clock):
             lost_from = items[-1].first_seen_at
             server.in_loop(server.streams.cut)
             wait_for(lambda: not stream.state.listening, "the cut to be noticed")
-            rest.failing = True
+            rest.failed = True
             later = next(times)
             stream.fetch(since=later, now=later)
-            rest.failing = False
+            rest.failed = False
             again = next(times)
             stream.fetch(since=again, now=again)
             # Both reach back to the last call that was sure to have everything: the first of them failed.

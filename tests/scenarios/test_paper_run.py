@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ops_pipeline.adapters.alpaca.broker import AlpacaBroker
+from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.app import live, runs
+from ops_pipeline.app.broker_parts import open_broker
 from ops_pipeline.app.cli.main import app
 from ops_pipeline.app.launch import run_demo
 from ops_pipeline.app.parity import compare_with_replay
@@ -17,6 +20,7 @@ from ops_pipeline.app.reopen import reopen
 from ops_pipeline.app.settings import load_settings
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 from ops_pipeline.domain.events import FillBooked
+from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.ports import BrokerUnavailable
 from ops_pipeline.simserver.files import read_faults
@@ -105,6 +109,18 @@ def test_a_session_over_the_brokers_api_trades_ends_equal_and_is_reopened_at_the
         reopen(outcome.run, writable=False)
     # Its recording is replayed without it.
     assert compare_with_replay(outcome.run).divergences == ()
+
+
+def test_what_reads_of_the_accounts_left_out_is_told_with_what_failed_of_the_news(monkeypatch):
+    told = Failed(item="orders of others", error="left out 1, the last one for its limit")
+    monkeypatch.setattr(AlpacaBroker, "troubles", lambda _: (told,))
+    with (
+        at_work() as server,
+        open_broker(
+            settings_at(server), exchange_calendar(), environment=KEYS, ledgers={}, speed=None
+        ) as parts,
+    ):
+        assert parts.market.news_troubles() == (told, told), "one of each account"
 
 
 def test_a_session_with_three_bad_calls_in_ten_ends_with_broker_and_ledger_equal(tmp_path):

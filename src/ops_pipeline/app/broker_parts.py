@@ -1,6 +1,6 @@
 """Builds what a run at Alpaca trades with: verified accounts, their market, news and order streams. Shell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -35,6 +35,7 @@ from ops_pipeline.app.venues import venue_named
 from ops_pipeline.domain.capabilities import ALPACA
 from ops_pipeline.domain.errors import ConfigurationError
 from ops_pipeline.domain.market import Bar, Feed, Interval
+from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.classifier.tickers import build_universe
@@ -108,26 +109,43 @@ def open_broker(
             accounts[account] = LiveAccount(
                 identity=identity, side=side, signing_key=own.secret.reveal().encode()
             )
+        is_dated = venue is not Venue.LOCAL
+        inner = {
+            account: AlpacaBroker(
+                own.trading, number=_number(settings, account), clock=clock, is_dated=is_dated
+            )
+            for account, own in lines.items()
+        }
         brokers = {
             account: CarefulBroker(
-                AlpacaBroker(own.trading, number=_number(settings, account), clock=clock),
+                broker,
                 profile=ALPACA.with_answers(facts_of(answers, venue=venue, account=account)),
                 calendar=calendar,
                 clock=clock,
             )
-            for account, own in lines.items()
+            for account, broker in inner.items()
         }
         first = next(iter(keys))
         market, pushed = _market(settings, calendar, lines[first], keys[first], clock)
         streams = {account: order_stream(settings.broker, own) for account, own in keys.items()}
         return BrokerParts(
             clock=clock,
-            market=replace(market, brokers=brokers, streams=streams, venue=venue),
+            market=replace(_telling(market, inner.values()), brokers=brokers, streams=streams, venue=venue),
             streams=streams,
             pushed=pushed,
             accounts=accounts,
             opened=opened.pop_all(),
         )
+
+
+def _telling(market: Market, brokers: Collection[AlpacaBroker]) -> Market:
+    """Have a market tell what reads of the accounts left out with what failed of its own."""
+
+    def troubles() -> Sequence[Failed]:
+        left_out = (trouble for broker in brokers for trouble in broker.troubles())
+        return (*market.news_troubles(), *left_out)
+
+    return replace(market, news_troubles=troubles)
 
 
 def _clock(

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from ops_pipeline.adapters.simulator.world import World
 from ops_pipeline.domain.market import OptionQuote, Session
-from ops_pipeline.domain.units import Occ, Usd4
+from ops_pipeline.domain.units import ONE_CENT, Occ, Usd4
 from ops_pipeline.ports import Calendar
 from ops_pipeline.simserver.barmaking import Piece, midnight
 
@@ -40,15 +40,19 @@ class MarkBook:
         self._day: date | None = None
 
     def day_so_far(self, quote: OptionQuote, session: Session, now: datetime) -> Piece | None:
-        """Give the session's bar of a contract, its last price the quote's mid; None without any mid."""
+        """Give the session's bar of a contract, its last price the quote's mid.
+
+        Where nobody bids the little that trades does so at the offer; None where no volume is known either.
+        """
         if session.date != self._day:
             self._chains.clear()
             self._day = session.date
         mids = [mid for at in _looks(session, now) if (mid := self._mid(quote.occ, at)) is not None]
         last = mid_of(quote)
         mids += [] if last is None else [last]
-        if not mids:
+        if not mids and quote.volume is None:
             return None
+        mids = mids or [_offer(quote)]
         at = midnight(session.date)
         return Piece(at, mids[0], max(mids), min(mids), mids[-1], quote.volume or 0)
 
@@ -63,8 +67,9 @@ class MarkBook:
             mids = [mid for at in looks if (mid := self._mid(quote.occ, at)) is not None]
         else:
             mids = [] if today is None else [today.open]
-        if not mids:
+        if not mids and quote.previous_volume is None:
             return None
+        mids = mids or [_offer(quote)]
         at = midnight(previous.date)
         return Piece(at, mids[0], max(mids), min(mids), mids[-1], quote.previous_volume or 0)
 
@@ -75,6 +80,10 @@ class MarkBook:
             self._chains[key] = {} if chain is None else chain.quotes
         quotes = self._chains[key]
         return mid_of(quotes[occ]) if occ in quotes else None
+
+
+def _offer(quote: OptionQuote) -> Usd4:
+    return quote.ask or ONE_CENT
 
 
 def _looks(session: Session, now: datetime) -> Iterator[datetime]:

@@ -49,7 +49,7 @@ def close_all(call: Call) -> Reply:
 
 def exercise(call: Call) -> Reply:
     """Answer POST /v2/positions/{symbol_or_contract_id}/exercise: all that is available, at once."""
-    symbol = _symbol(call)
+    symbol = _exercisable(call)
     session = call.venue.calendar.session_at(call.now)
     if session is not None and call.now >= session.close_at:
         raise unprocessable("exercise requests are rejected between market close and midnight")
@@ -62,7 +62,7 @@ def exercise(call: Call) -> Reply:
 
 def do_not_exercise(call: Call) -> Reply:
     """Answer POST /v2/positions/{symbol_or_contract_id}/do-not-exercise."""
-    call.desk.broker.not_exercised.add(_symbol(call))
+    call.desk.broker.not_exercised.add(_exercisable(call))
     return Reply(None)
 
 
@@ -78,6 +78,14 @@ def _symbol(call: Call) -> str:
         if wanted in (symbol, asset_id(symbol)):
             return symbol
     raise ApiError(NOT_FOUND, "position does not exist")
+
+
+def _exercisable(call: Call) -> str:
+    """Find what an instruction is for: one for what is not held is forbidden."""
+    try:
+        return _symbol(call)
+    except ApiError as error:
+        raise ApiError(FORBIDDEN, "no available position") from error
 
 
 def _part(call: Call, holding: Holding) -> int:

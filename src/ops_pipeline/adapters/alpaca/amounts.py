@@ -5,11 +5,13 @@ from math import isfinite
 
 from ops_pipeline.adapters.alpaca.errors import WireError
 from ops_pipeline.domain.instruments import contract_of
-from ops_pipeline.domain.units import MAX_PRICE, ONE_DOLLAR, Contracts, Usd4, usd4_from_float
+from ops_pipeline.domain.units import MAX_PRICE, ONE_DOLLAR, Contracts, Usd4, to_decimal, usd4_from_float
 
 # No account, position or order that this program could meet reaches these.
 _MOST_MONEY: Usd4 = 10**12 * ONE_DOLLAR
 _MOST_CONTRACTS: Contracts = 10**9
+# There are coins of which a billion are worth a meal.
+_MOST_UNITS = 10**15
 _LEAST = Decimal("0.0001")
 
 
@@ -45,7 +47,7 @@ def quoted(value: float | None, *, where: str) -> Usd4 | None:
 
 def count(value: Decimal, *, where: str) -> int:
     """Take a whole signed number of contracts over."""
-    found = _bounded(value, where)
+    found = _bounded(value, _MOST_CONTRACTS, where)
     if found != value:
         raise WireError(f"{where}: expected a whole number, was {value}")
     return found
@@ -53,16 +55,17 @@ def count(value: Decimal, *, where: str) -> int:
 
 def units(value: Decimal, *, symbol: str, where: str) -> int:
     """Take a signed quantity over: of contracts exactly, of shares what is whole of it."""
-    return count(value, where=where) if contract_of(symbol) else _bounded(value, where)
+    return count(value, where=where) if contract_of(symbol) else _bounded(value, _MOST_UNITS, where)
 
 
-def _bounded(value: Decimal, where: str) -> int:
-    if not value.is_finite() or abs(value) > _MOST_CONTRACTS:
+def _bounded(value: Decimal, most: int, where: str) -> int:
+    if not value.is_finite() or value.copy_abs() > most:
         raise WireError(f"{where}: expected a quantity that can be, was {value}")
     return int(value)
 
 
 def _usd4(value: Decimal, *, most: Usd4, where: str) -> Usd4:
-    if not value.is_finite() or abs(value) * ONE_DOLLAR > most:
+    # Compared as it came: arithmetic with an exponent beyond all measure raises.
+    if not value.is_finite() or value.copy_abs() > to_decimal(most):
         raise WireError(f"{where}: expected an amount of dollars that can be, was {value}")
     return int(value.quantize(_LEAST).scaleb(4))

@@ -7,10 +7,12 @@ from typing import Final
 
 from ops_pipeline.adapters.alpaca import outcome, wire
 from ops_pipeline.adapters.alpaca.book import OrderBook, moment
-from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part
-from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent, Refused, WireError, WrongAccount
+from ops_pipeline.adapters.alpaca.client import AlpacaClient, path_part, told_at
+from ops_pipeline.adapters.alpaca.errors import NotSent, Refused, WireError, WrongAccount
 from ops_pipeline.adapters.alpaca.guards import set_guards
-from ops_pipeline.adapters.alpaca.reading import error_of, fetch, refusal
+from ops_pipeline.adapters.alpaca.masks import masked
+from ops_pipeline.adapters.alpaca.others import PassedOver, is_others
+from ops_pipeline.adapters.alpaca.reading import NO_SUCH_ORDER, code_of, fetch, fetch_dated, refusal
 from ops_pipeline.adapters.alpaca.translate import account_of, order_body, position_of
 from ops_pipeline.adapters.alpaca.translate_activities import activities_of
 from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
@@ -24,9 +26,11 @@ from ops_pipeline.domain.orders import (
     SubmitOutcome,
     Unknown,
 )
+from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import ClientOrderId, Occ
 from ops_pipeline.ports import BrokerUnavailable, Clock
 
+_POSITIONS: Final = "positions"
 _ACTIVITIES: Final = "/v2/account/activities"
 _ACTIVITY_PAGE: Final = 100
 # How long a request that could not be sent is left alone.
@@ -39,27 +43,41 @@ class AlpacaBroker:
     The keys decide whose account answers, so it is asked for once, before anything else is believed or sent.
     """
 
-    def __init__(self, client: AlpacaClient, *, number: str, clock: Clock) -> None:
-        """Take the account's client; nothing is asked yet."""
+    def __init__(self, client: AlpacaClient, *, number: str, clock: Clock, is_dated: bool = True) -> None:
+        """Take the account's client; nothing is asked yet.
+
+        `is_dated`: the Date of an answer is the time the venue lives by. A server of a market at a time and
+        speed of its own dates its answers by the wall.
+        """
         self._client = client
         self._number = number
         self._clock = clock
-        self._book = OrderBook(client)
+        self._passed_over = PassedOver()
+        self._book = OrderBook(client, clock, self._passed_over)
+        self._is_dated = is_dated
         self._verified = False
 
     def account(self) -> BrokerAccount:
-        """Give the account; WrongAccount where the keys belong to another."""
-        found = account_of(fetch(self._client, "/v2/account", wire.Account), as_of=self._clock.now())
+        """Give the account, as of the venue's clock; WrongAccount where the keys belong to another."""
+        row, reply = fetch_dated(self._client, "/v2/account", wire.Account)
+        now = self._clock.now()
+        found = account_of(row, as_of=told_at(reply, now) if self._is_dated else now)
         self._verified = found.number == self._number
         if not self._verified:
-            raise WrongAccount(f"account: expected number {self._number}, was {found.number}")
+            raise WrongAccount(f"account: expected number {masked(self._number)}, was {masked(found.number)}")
         return found
 
+    def troubles(self) -> tuple[Failed, ...]:
+        """Give what the newest reads left out of what others do on the account."""
+        return self._passed_over.troubles()
+
     def positions(self) -> Sequence[BrokerPosition]:
-        """Give every position, options and shares."""
+        """Give every position; one of neither options nor anything that can be read is passed over."""
         self._verify()
         rows = fetch(self._client, "/v2/positions", list[wire.Position])
-        found = [position_of(row) for row in rows]
+        self._passed_over.begin(_POSITIONS)
+        shown = [self._position(row) for row in rows]
+        found = [position for position in shown if position is not None]
         if len({position.symbol for position in found}) < len(found):
             raise WireError("positions: expected each symbol once, found one twice")
         return found
@@ -71,13 +89,14 @@ class AlpacaBroker:
             self._verify()
         except BrokerUnavailable as error:
             return self._unverified(error)
+        body = order_body(intent)
         try:
-            reply = self._client.send("POST", "/v2/orders", order_body(intent))
+            reply = self._client.send("POST", "/v2/orders", body)
+            found = outcome.of(reply, intent, retry_at=self._client.retry_at)
         except NotSent as error:
             return Deferred(self._clock.now() + _NOT_SENT_WAIT, f"not sent: {error}")
-        except NoAnswer as error:
-            return Unknown(str(error))
-        found = outcome.of(reply, intent, retry_at=self._client.retry_at)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the order may be at the venue
+            return Unknown(f"{type(error).__name__}: {error}")
         if isinstance(found, Accepted):
             self._book.own(found.order.broker_order_id, intent.client_order_id)
         return found
@@ -101,7 +120,7 @@ class AlpacaBroker:
         self._verify()
         path = "/v2/orders:by_client_order_id"
         reply = self._client.get(path, {"client_order_id": client_order_id})
-        if reply.status == HTTPStatus.NOT_FOUND and error_of(reply) is not None:
+        if reply.status == HTTPStatus.NOT_FOUND and code_of(reply) == NO_SUCH_ORDER:
             return None
         if reply.status != HTTPStatus.OK:
             raise refusal(reply, f"GET {path}")
@@ -120,7 +139,7 @@ class AlpacaBroker:
         self._verify()
         rows = self._activity_rows(since)
         owners = self._book.owners_of(rows)
-        found = activities_of(rows, owners)
+        found = activities_of(rows, owners, passed_over=self._passed_over)
         return [activity for activity in found if activity.fill is None or activity.at >= since]
 
     def exercise(self, occ: Occ) -> None:
@@ -156,6 +175,15 @@ class AlpacaBroker:
             if len(page) < _ACTIVITY_PAGE:
                 return rows
             params["page_token"] = rows[-2].id
+
+    def _position(self, row: wire.Position) -> BrokerPosition | None:
+        try:
+            return position_of(row)
+        except WireError as error:
+            if not is_others((row.symbol,), asset_class=row.asset_class):
+                raise
+            self._passed_over.note(_POSITIONS, error)
+            return None
 
     def _verify(self) -> None:
         if not self._verified:

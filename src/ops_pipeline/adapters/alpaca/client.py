@@ -6,14 +6,15 @@ once: whether it arrived is for the caller to find out. Redirects are not follow
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
+from ops_pipeline.adapters.alpaca import headers
+from ops_pipeline.adapters.alpaca.breaker import Breaker
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent
 from ops_pipeline.adapters.alpaca.line import FAILURES, Lines, Waits
 from ops_pipeline.domain.errors import ConfigurationError
@@ -29,6 +30,7 @@ _KEPT_FOR_EXITS: Final = 10
 # The venue counts by the minute.
 _LEAST_WAIT: Final = timedelta(seconds=1)
 _MOST_WAIT: Final = timedelta(minutes=2)
+_A_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,7 +57,8 @@ class Patience:
     """How long a request may take, in seconds, and how reads are asked again.
 
     `attempts` of a read in all; before the n-th repeat it waits about `backoff_s` * 2**(n-1), never more than
-    `longest_wait_s`; none begins later than `read_total_s` after the first.
+    `longest_wait_s`; none begins later than `read_total_s` after the first, and all of them together take no
+    longer than `total_s`, which is the time of a single request.
     """
 
     connect_s: float = 3.0
@@ -125,6 +128,7 @@ class AlpacaClient:
         self._sleep = sleep
         self._jitter = jitter
         self._heard = _Heard()
+        self._breaker = Breaker(elapsed)
         self._lines = Lines(
             parts.hostname or "",
             parts.port or _PORTS[parts.scheme],
@@ -161,14 +165,29 @@ class AlpacaClient:
         self._lines.close()
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Reply:
-        """Read; give the last answer, of any status. NoAnswer where no whole one came."""
+        """Read; give the last answer, of any status. NoAnswer where no whole one came.
+
+        A host that left the last reads unanswered is not asked for a while: NotSent.
+        """
+        if not self._breaker.admits():
+            raise NotSent(f"GET {path}: expected a host that answers, was none of late")
         target = f"{path}?{urlencode(params)}" if params else path
+        try:
+            reply = self._read(target)
+        except NoAnswer:
+            self._breaker.note(is_answered=False)
+            raise
+        self._breaker.note(is_answered=True)
+        return reply
+
+    def _read(self, target: str) -> Reply:
         began = self._elapsed()
+        ends = began + self.patience.total_s
         for attempt in range(1, self.patience.attempts + 1):
             reply: Reply | None = None
             failure: NoAnswer | None = None
             try:
-                reply = self._once("GET", target, None)
+                reply = self._once("GET", target, None, ends_s=ends)
             except NoAnswer as error:
                 failure = error
             if reply is not None and reply.status not in _ASKED_AGAIN:
@@ -183,11 +202,13 @@ class AlpacaClient:
                 return reply
             assert failure is not None
             raise failure
-        raise NotSent(f"GET {path}: expected at least one attempt, was {self.patience.attempts}")
+        raise NotSent(f"GET {target}: expected at least one attempt, was {self.patience.attempts}")
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
         """Send once and give the answer, of any status. NotSent or NoAnswer where there is none."""
-        return self._once(method, path, None if body is None else msgspec.json.encode(body))
+        reply = self._once(method, path, None if body is None else msgspec.json.encode(body))
+        self._breaker.note(is_answered=True)
+        return reply
 
     def retry_at(self, reply: Reply) -> datetime:
         """Give when one may try again after a 429, by its headers; where they are silent, in a second.
@@ -195,8 +216,10 @@ class AlpacaClient:
         The venue's instants are read against its own Date, and nothing waits longer than two minutes.
         """
         now = self._clock.now()
-        theirs = _date(reply.header("date")) or now
-        asked = _after(reply.header("retry-after"), theirs) or _reset_at(reply.header("x-ratelimit-reset"))
+        theirs = headers.date_of(reply.header("date")) or now
+        asked = headers.retry_after(reply.header("retry-after"), theirs) or headers.reset_at(
+            reply.header("x-ratelimit-reset")
+        )
         wait = asked - theirs if asked is not None else _LEAST_WAIT
         return now + min(max(wait, _LEAST_WAIT), _MOST_WAIT)
 
@@ -211,7 +234,8 @@ class AlpacaClient:
             return min(backoff, self.patience.longest_wait_s)
         return backoff + (self.retry_at(reply) - self._clock.now()).total_seconds()
 
-    def _once(self, method: str, target: str, content: bytes | None) -> Reply:
+    def _once(self, method: str, target: str, content: bytes | None, *, ends_s: float | None = None) -> Reply:
+        """Ask once, in all the time of a request or up to `ends_s`."""
         what = f"{method} {target.partition('?')[0]}"
         if not target.isascii() or not target.isprintable() or " " in target:
             raise NotSent(f"{what}: expected a path that can be written, was another")
@@ -219,7 +243,7 @@ class AlpacaClient:
         kind = "" if content is None else "content-type: application/json\r\n"
         head = f"{method} {self._base}{target}{self._headers}{kind}{length}\r\n".encode("ascii")
         self._heard.requests += 1
-        attempt = self._lines.begin()
+        attempt = self._lines.begin(ends_s)
         try:
             answer = self._lines.exchange(
                 attempt, method, head + (content or b""), most_bytes=self.patience.most_bytes
@@ -230,13 +254,24 @@ class AlpacaClient:
         self._note_rate(answer.headers)
         return Reply(status=answer.status, headers=answer.headers, body=answer.body)
 
-    def _note_rate(self, headers: Mapping[str, str]) -> None:
-        if "x-ratelimit-limit" in headers or "x-ratelimit-remaining" in headers:
+    def _note_rate(self, told: Mapping[str, str]) -> None:
+        if "x-ratelimit-limit" in told or "x-ratelimit-remaining" in told:
             self._heard.rate = RateLimit(
-                limit=_int(headers.get("x-ratelimit-limit")),
-                remaining=_int(headers.get("x-ratelimit-remaining")),
-                reset_at=_reset_at(headers.get("x-ratelimit-reset")),
+                limit=headers.whole(told.get("x-ratelimit-limit")),
+                remaining=headers.whole(told.get("x-ratelimit-remaining")),
+                reset_at=headers.reset_at(told.get("x-ratelimit-reset")),
             )
+
+
+def told_at(reply: Reply, now: datetime) -> datetime:
+    """Give when an answer was given, by the venue's clock; `now`, when it came, where it is not dated.
+
+    A Date is of whole seconds: of the second it names, the instant nearest to `now` is given.
+    """
+    date = headers.date_of(reply.header("date"))
+    if date is None:
+        return now
+    return date if now < date else min(now, date + _A_SECOND)
 
 
 def path_part(text: str) -> str:
@@ -251,34 +286,3 @@ def _checked(base_url: str) -> SplitResult:
     if not host or parts.username or parts.query or not (plain or parts.scheme == "https"):
         raise ConfigurationError(f"broker address: expected https without credentials, was {host or 'none'}")
     return parts
-
-
-def _int(text: str | None) -> int | None:
-    try:
-        return int(text) if text else None
-    except ValueError:
-        return None
-
-
-def _reset_at(text: str | None) -> datetime | None:
-    seconds = _int(text)
-    try:
-        return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _after(text: str | None, now: datetime) -> datetime | None:
-    """Read Retry-After: seconds, or a date."""
-    seconds = _int(text)
-    try:
-        return _date(text) if seconds is None else now + timedelta(seconds=seconds)
-    except OverflowError:
-        return None
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except (OverflowError, ValueError):
-        return None

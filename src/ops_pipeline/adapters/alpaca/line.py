@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from ops_pipeline.adapters.alpaca.unpack import BodyError, unpacked
 
-# What opening, writing to and reading from a connection may raise.
-FAILURES: Final = (OSError, HTTPException, BodyError)
+# What opening, writing to and reading from a connection may raise: ValueError for a chunk of negative size.
+FAILURES: Final = (OSError, HTTPException, BodyError, ValueError)
 _PART: Final = 256 * 1024
 
 
@@ -119,9 +119,9 @@ class Lines:
         self._idle: list[_Connection] = []
         self._lock = Lock()
 
-    def begin(self) -> Attempt:
-        """Begin an attempt, whose time runs from now."""
-        return Attempt(self._elapsed() + self._waits.total_s)
+    def begin(self, ends_s: float | None = None) -> Attempt:
+        """Begin an attempt, whose time runs from now, or up to `ends_s`."""
+        return Attempt(self._elapsed() + self._waits.total_s if ends_s is None else ends_s)
 
     def exchange(self, attempt: Attempt, method: str, request: bytes, *, most_bytes: int) -> Answer:
         """Write a request and read its whole answer; FAILURES where that does not come about."""
@@ -183,7 +183,10 @@ class _Opening:
         self._given_up = False
         self._lock = Lock()
         self._done = Event()
-        Thread(target=self._run, daemon=True).start()
+        try:
+            Thread(target=self._run, daemon=True).start()
+        except RuntimeError as error:  # as many threads as the machine allows
+            raise OSError(str(error)) from error
 
     def within(self, seconds: float) -> socket.socket:
         """Wait for it; TimeoutError where it is not there in time, and what comes later is closed."""

@@ -25,7 +25,8 @@ Value = TypeVar("Value")
 _BAR_PAGE: Final = 10_000
 _ACTION_PAGE: Final = 1_000
 _FRAMES: Final = {Interval.MINUTE: "1Min", Interval.DAY: "1Day"}
-# What was asked for within one cycle is asked for again by the next stage.
+# What was asked for within one cycle, which is one `now`, is asked for again by its next stage. A later
+# cycle asks the venue: its look at a jump must be a second one.
 _YOUNG: Final = timedelta(seconds=1)
 # Corporate actions are announced days ahead.
 _ACTIONS_KEPT: Final = timedelta(hours=1)
@@ -97,16 +98,13 @@ class AlpacaMarket:
         return tuple(Failed(item=what, error=why) for what, why in self._troubles.items())
 
     def spot(self, ticker: str, *, now: datetime) -> SpotQuote | None:
-        """Give the newest trade; of an instant that has passed the close of the last minute before it."""
+        """Give the newest price, None where all known ones are old and shares trade.
+
+        Of an instant that has passed it is the close of the last minute before it.
+        """
         if self._clock.now() - now > _PAST:
             return self._past_spot(ticker, now)
-        kept = self._kept.get(("spot", ticker))
-        if isinstance(kept, SpotQuote):
-            return kept
-        found = self._tried(f"spot {ticker}", lambda: self._spot(ticker), None)
-        if found is not None:
-            self._kept.put(("spot", ticker), found)
-        return found
+        return self._newest_spot(ticker, now)
 
     def bars(self, ticker: str, *, interval: Interval, after: datetime, now: datetime) -> Sequence[Bar]:
         """Give complete bars of sessions with after < end_at <= now, oldest first, unadjusted."""
@@ -116,11 +114,11 @@ class AlpacaMarket:
         self, ticker: str, *, now: datetime, first: date, last: date, right: Right | None = None
     ) -> Chain | None:
         """Give every listed contract that trades, and the quotes of those that have one."""
-        key = ("chain", ticker, first, last, right)
+        key = ("chain", ticker, first, last, right, now)
         kept = self._kept.get(key)
         if isinstance(kept, Chain):
             return kept
-        spot = self.spot(ticker, now=self._clock.now())
+        spot = self._newest_spot(ticker, now)
         if spot is None:
             return None
         found = self._tried(f"chain {ticker}", partial(self._options.chain, spot, first, last, right), None)
@@ -133,7 +131,7 @@ class AlpacaMarket:
         found: dict[Occ, OptionQuote] = {}
         missing: list[Occ] = []
         for occ in dict.fromkeys(occs):
-            kept = self._kept.get(("quote", occ))
+            kept = self._kept.get(("quote", occ, now))
             if isinstance(kept, OptionQuote):
                 found[occ] = kept
             else:
@@ -143,7 +141,7 @@ class AlpacaMarket:
             nothing: Mapping[Occ, OptionQuote] = {}
             read = self._tried("quotes", partial(self._options.quotes, part), nothing)
             for occ, quote in read.items():
-                self._kept.put(("quote", occ), quote)
+                self._kept.put(("quote", occ, now), quote)
                 found[occ] = quote
         return found
 
@@ -195,12 +193,25 @@ class AlpacaMarket:
         self._troubles.pop(what, None)
         return found
 
+    def _newest_spot(self, ticker: str, now: datetime) -> SpotQuote | None:
+        key = ("spot", ticker, now)
+        kept = self._kept.get(key)
+        if isinstance(kept, SpotQuote):
+            return kept
+        found = self._tried(f"spot {ticker}", lambda: self._spot(ticker), None)
+        if found is not None:
+            self._kept.put(key, found)
+        return found
+
     def _spot(self, ticker: str) -> SpotQuote | None:
+        asked_at = self._clock.now()
+        session = self._calendar.session_at(asked_at)
+        is_open = session is not None and session.open_at <= asked_at < session.close_at
         path = "/v2/stocks/snapshots"
         params = {"symbols": ticker, "feed": self._feeds.stocks}
         rows = fetch(self._data, path, dict[str, wire.StockSnapshot | None], params)
         row = rows.get(ticker)
-        return translate.spot_of(ticker, row) if row is not None else None
+        return translate.spot_of(ticker, row, now=asked_at if is_open else None) if row is not None else None
 
     def _past_spot(self, ticker: str, now: datetime) -> SpotQuote | None:
         bars = self.bars(ticker, interval=Interval.MINUTE, after=now - _LOOK_BACK, now=now)
@@ -232,7 +243,8 @@ class AlpacaMarket:
                     continue
                 session = self._calendar.session_on(day_of(row.t, where=f"bar of {ticker}"))
                 bar = self._sound(partial(translate.bar_of, ticker, interval, row, session))
-                if bar is not None and after < bar.end_at <= now:
+                # A day's bar is whole once the tape read here has its close.
+                if bar is not None and after < bar.end_at <= end:
                     found[bar.end_at] = bar
         return [found[end_at] for end_at in sorted(found)]
 

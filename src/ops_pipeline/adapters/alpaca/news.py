@@ -1,7 +1,7 @@
 """Headlines of the venue as a NewsSource. Shell."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
@@ -10,6 +10,7 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import wire_market as wire
 from ops_pipeline.adapters.alpaca.book import moment
 from ops_pipeline.adapters.alpaca.client import AlpacaClient
+from ops_pipeline.adapters.alpaca.errors import WireError
 from ops_pipeline.adapters.alpaca.instants import instant
 from ops_pipeline.adapters.alpaca.reading import pages
 from ops_pipeline.domain.news import NewsItem, identify_news
@@ -27,6 +28,35 @@ _LONGEST_BODY: Final = 4_000
 _UNSHOWN: Final = frozenset({"script", "style"})
 
 
+class LeftOut:
+    """Reads articles one by one: one that does not fit spoils no other, and is counted.
+
+    The last reason is kept: `troubles` gives it with the count of those met since it was last asked.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none left out."""
+        self._count = 0
+        self._why = ""
+
+    def read(self, rows: Iterable[wire.Article], *, seen_at: datetime) -> Iterator[NewsItem]:
+        """Give the articles that have a headline and can be read."""
+        for row in rows:
+            if not row.headline.strip():
+                continue
+            try:
+                yield item_of(row, seen_at=seen_at)
+            except WireError as error:
+                self._count += 1
+                self._why = str(error)
+
+    def troubles(self) -> tuple[Failed, ...]:
+        """Give how many were left out since this was last asked, and why the last one was."""
+        count, self._count = self._count, 0
+        told = Failed(item=f"articles of {SOURCE}", error=f"left out {count}, the last one for {self._why}")
+        return (told,) if count else ()
+
+
 class AlpacaNews:
     """Reads the articles created or changed since; a failed read gives nothing and is noted."""
 
@@ -35,6 +65,12 @@ class AlpacaNews:
         self._client = client
         self._symbols = tuple(symbols)
         self._trouble: str | None = None
+        self._left_out = LeftOut()
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the last read failed."""
+        return self._trouble is not None
 
     def fetch(self, *, since: datetime, now: datetime) -> Sequence[NewsItem]:
         """Give the articles of (since, now], oldest first, each first seen at `now`."""
@@ -44,12 +80,13 @@ class AlpacaNews:
             self._trouble = str(error)
             return ()
         self._trouble = None
-        items = {row.id: item_of(row, seen_at=now) for row in rows if row.headline.strip()}
+        items = {item.news_id: item for item in self._left_out.read(rows, seen_at=now)}
         return tuple(sorted(items.values(), key=lambda item: (item.published_at, item.news_id)))
 
     def troubles(self) -> tuple[Failed, ...]:
-        """Give why the last read failed, if it did."""
-        return (Failed(item=f"news of {SOURCE}", error=self._trouble),) if self._trouble else ()
+        """Give why the last read failed, if it did, and what was left out of those before."""
+        failed = (Failed(item=f"news of {SOURCE}", error=self._trouble),) if self._trouble else ()
+        return (*failed, *self._left_out.troubles())
 
     def _rows(self, since: datetime, now: datetime) -> list[wire.Article]:
         params: dict[str, str | int] = {

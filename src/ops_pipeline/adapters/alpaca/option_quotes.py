@@ -1,7 +1,8 @@
 """Option chains and quotes of the venue, a row that does not fit left out and counted. Shell."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -24,6 +25,14 @@ _SNAPSHOT_PAGE: Final = 1_000
 _NOT_TAKEN: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 # Listings and open interest change overnight.
 _LISTING_KEPT: Final = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Snapshots by symbol, and when each was asked for."""
+
+    snapshots: dict[str, wire.OptionSnapshot] = field(default_factory=dict)
+    asked_at: dict[str, datetime] = field(default_factory=dict)
 
 
 class OptionQuotes:
@@ -60,9 +69,7 @@ class OptionQuotes:
         }
         if right is not None:
             params["type"] = TYPES[right]
-        rows: dict[str, wire.OptionSnapshot] = {}
-        for page in pages(self._data, f"{_SNAPSHOTS}/{path_part(ticker)}", wire.OptionSnapshots, params):
-            rows |= page.snapshots
+        rows = self._read(f"{_SNAPSHOTS}/{path_part(ticker)}", params)
         return Chain(
             underlying=ticker,
             at=self._clock.now(),
@@ -81,10 +88,8 @@ class OptionQuotes:
             "feed": self._feed.value,
             "limit": _SNAPSHOT_PAGE,
         }
-        rows: dict[str, wire.OptionSnapshot] = {}
         try:
-            for page in pages(self._data, _SNAPSHOTS, wire.OptionSnapshots, params):
-                rows |= page.snapshots
+            rows = self._read(_SNAPSHOTS, params)
         except Refused as error:
             if error.status not in _NOT_TAKEN or len(occs) == 1:
                 raise
@@ -101,6 +106,16 @@ class OptionQuotes:
             self.refused += len(occs)
             return {}
 
+    def _read(self, path: str, params: Mapping[str, str | int]) -> _Rows:
+        """Read every page. What one says was surely so when it was asked for, however late it came."""
+        found = _Rows()
+        asked_at = self._clock.now()
+        for page in pages(self._data, path, wire.OptionSnapshots, params):
+            found.snapshots |= page.snapshots
+            found.asked_at |= dict.fromkeys(page.snapshots, asked_at)
+            asked_at = self._clock.now()
+        return found
+
     def _listing(self, ticker: str, first: date, last: date, right: Right | None) -> Listing:
         key = ("listing", ticker, first, last, right)
         kept = self._kept.get(key)
@@ -111,11 +126,10 @@ class OptionQuotes:
         self._kept.put(key, found)
         return found
 
-    def _table(self, rows: Mapping[str, wire.OptionSnapshot], wanted: Mapping[Occ, int | None]) -> QuoteTable:
+    def _table(self, rows: _Rows, wanted: Mapping[Occ, int | None]) -> QuoteTable:
         """Read the rows that are wanted, each with its open interest; one that does not fit is left out."""
-        now = self._clock.now()
-        today = day_of(now, where="now")
+        today = day_of(self._clock.now(), where="now")
         days = Days(today=today, before=self._calendar.previous(today).date)
-        columns = columns_of({occ: row for occ, row in rows.items() if occ in wanted}, days)
+        columns = columns_of({occ: row for occ, row in rows.snapshots.items() if occ in wanted}, days)
         self.refused += len(columns.refused)
-        return QuoteTable(columns, confirmed_at=now, feed=self._feed, open_interest=wanted)
+        return QuoteTable(columns, confirmed_at=rows.asked_at, feed=self._feed, open_interest=wanted)

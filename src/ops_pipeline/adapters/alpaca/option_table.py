@@ -108,11 +108,11 @@ class QuoteTable(Mapping[Occ, OptionQuote]):
         self,
         columns: QuoteColumns,
         *,
-        confirmed_at: datetime,
+        confirmed_at: Mapping[str, datetime],
         feed: Feed,
         open_interest: Mapping[Occ, int | None],
     ) -> None:
-        """Take the columns and what every quote of them has besides."""
+        """Take the columns and what their quotes have besides; `confirmed_at` of each of them."""
         self._columns = columns
         self._confirmed_at = confirmed_at
         self._feed = feed
@@ -152,7 +152,7 @@ class QuoteTable(Mapping[Occ, OptionQuote]):
             bid_size=None if bid_size == ABSENT else bid_size,
             ask_size=None if ask_size == ABSENT else ask_size,
             at=self._columns.at[place],
-            confirmed_at=self._confirmed_at,
+            confirmed_at=self._confirmed_at[occ],
             feed=self._feed,
             iv=None if isnan(iv) else iv,
             delta=None if isnan(delta) else delta,

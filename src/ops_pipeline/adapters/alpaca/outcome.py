@@ -8,14 +8,21 @@ from typing import Final
 from ops_pipeline.adapters.alpaca import wire
 from ops_pipeline.adapters.alpaca.client import Reply
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.masks import shown
 from ops_pipeline.adapters.alpaca.reading import error_of
 from ops_pipeline.adapters.alpaca.translate import order_of
 from ops_pipeline.domain.orders import Accepted, Deferred, OrderIntent, Rejected, SubmitOutcome, Unknown
 
 _SHOWN: Final = 200
-# A second order under one id is answered with either; which one is not promised anywhere.
-_AMBIGUOUS: Final = frozenset(
-    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, HTTPStatus.LOCKED}
+# With these the venue says no to the order itself; any other error may come after it was taken.
+_REFUSALS: Final = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
 )
 _ID_NAMES: Final = ("client_order_id", "client order id")
 _TAKEN: Final = ("unique", "duplicate", "already")
@@ -28,8 +35,9 @@ def of(reply: Reply, intent: OrderIntent, *, retry_at: Callable[[Reply], datetim
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Deferred(retry_at(reply), "429 too many requests")
     told = error_of(reply)
-    definite = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
-    if told is None or not definite or reply.status in _AMBIGUOUS or _is_duplicate(told.message):
+    # A gateway that knows no such path says so in a message alone.
+    lost = reply.status == HTTPStatus.NOT_FOUND and told is not None and not told.code
+    if told is None or lost or reply.status not in _REFUSALS or _is_duplicate(told.message):
         return Unknown(f"{reply.status} {told.message if told else _begin(reply)}")
     return Rejected(str(told.code or reply.status), told.message)
 
@@ -52,4 +60,4 @@ def _is_duplicate(message: str) -> bool:
 
 
 def _begin(reply: Reply) -> str:
-    return reply.body[:_SHOWN].decode("utf-8", "replace")
+    return shown(reply.body, most=_SHOWN)

@@ -8,6 +8,7 @@ import msgspec
 from ops_pipeline.adapters.alpaca import wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, Reply
 from ops_pipeline.adapters.alpaca.errors import Refused, WireError
+from ops_pipeline.adapters.alpaca.masks import shown
 
 Shape = TypeVar("Shape")
 
@@ -20,6 +21,8 @@ class Page(Protocol):
 
 
 PageShape = TypeVar("PageShape", bound=Page)
+# The venue's own word that it has no such order: any other 404 may be anybody's.
+NO_SUCH_ORDER: Final = 40410000
 _OK: Final = 200
 _SHOWN: Final = 200
 _ERROR = msgspec.json.Decoder(wire.ErrorBody)
@@ -32,19 +35,35 @@ def fetch(
     params: Mapping[str, str | int] | None = None,
 ) -> Shape:
     """GET `path` as `kind`; NoAnswer, Refused or WireError where there is no such answer."""
+    return fetch_dated(client, path, kind, params)[0]
+
+
+def fetch_dated(
+    client: AlpacaClient,
+    path: str,
+    kind: type[Shape],
+    params: Mapping[str, str | int] | None = None,
+) -> tuple[Shape, Reply]:
+    """GET `path` as `fetch` does; the reply itself comes with it, for its headers."""
     reply = client.get(path, params)
     if reply.status != _OK:
         raise refusal(reply, f"GET {path}")
-    return wire.read(kind, reply.body, where=f"GET {path}")
+    return wire.read(kind, reply.body, where=f"GET {path}"), reply
 
 
 def refusal(reply: Reply, what: str) -> Refused:
     """Give the error that an answer other than the wanted one is, in the venue's words."""
     told = error_of(reply)
-    words = told.message if told else reply.body[:_SHOWN].decode("utf-8", "replace")
-    code = _number(told.code) if told else 0
+    words = told.message if told else shown(reply.body, most=_SHOWN)
+    code = code_of(reply)
     text = f"{what}: expected an answer, was {reply.status}" + (f" ({code})" if code else "")
     return Refused(f"{text}: {words}" if words else text, status=reply.status, code=code)
+
+
+def code_of(reply: Reply) -> int:
+    """Give the venue's own number of an error; 0 where it gave none."""
+    told = error_of(reply)
+    return _number(told.code) if told else 0
 
 
 def _number(code: int | str) -> int:

@@ -28,14 +28,14 @@ class Trade(msgspec.Struct, tag_field="T", tag="t", gc=False, frozen=True):
 
 
 class Quote(msgspec.Struct, tag_field="T", tag="q", gc=False, frozen=True):
-    """A two-sided quote: `bp`, `ap` dollars (0: no such side) and their sizes, true at `t`."""
+    """A two-sided quote, true at `t`: `bp`, `ap` dollars (0: no such side), sizes (None: not told)."""
 
     S: str
     t: Instant
     bp: float = 0.0
     ap: float = 0.0
-    bs: float = 0
-    asked: float = msgspec.field(default=0, name="as")
+    bs: float | None = None
+    asked: float | None = msgspec.field(default=None, name="as")
 
 
 class MinuteBar(msgspec.Struct, tag_field="T", tag="b", gc=False, frozen=True):
@@ -180,7 +180,9 @@ def utc(at: datetime, where: str) -> datetime:
         raise WireError(f"{where}: expected an instant of the common era, was {at.isoformat()}") from None
 
 
-def _size(contracts: float, where: str) -> int:
+def _size(contracts: float | None, where: str) -> int | None:
+    if contracts is None:
+        return None
     if not isfinite(contracts):
         raise WireError(f"{where}: expected a size, was {contracts}")
     return int(contracts)

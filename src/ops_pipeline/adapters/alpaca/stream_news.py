@@ -6,7 +6,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Final, Protocol
 
-from ops_pipeline.adapters.alpaca.news import item_of
+from ops_pipeline.adapters.alpaca.news import LeftOut
 from ops_pipeline.adapters.alpaca.stream_frames import Headline, MarketMessage
 from ops_pipeline.adapters.alpaca.stream_link import Link, LinkState, StreamKey, StreamMeans
 from ops_pipeline.adapters.alpaca.stream_subscriptions import EVERYTHING, MarketTalk, Subscriptions
@@ -21,15 +21,19 @@ LONGEST_QUEUE: Final = 10_000
 class ReadNews(NewsSource, Protocol):
     """A NewsSource that tells whether its last read failed."""
 
+    @property
+    def failed(self) -> bool:
+        """Tell whether the last read failed."""
+
     def troubles(self) -> Sequence[Failed]:
-        """Give why the last read failed; none if it did not."""
+        """Give why the last read failed, and what was left out."""
 
 
 class NewsStream:
     """A NewsSource that hears of articles at once and asks REST only where it may have missed some.
 
     It asks while there is no connection and once after each new one, from the last call on that was sure
-    to have everything; a read that failed is made again. `troubles` are those reads'.
+    to have everything; a read that failed is made again.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class NewsStream:
     ) -> None:
         """Prepare; `start` connects. `rest` reads the same articles by request."""
         self._rest = rest
+        self._left_out = LeftOut()
         self._lock = Lock()
         self._arrived: deque[Headline] = deque()
         self._longest_queue = longest_queue
@@ -75,11 +80,12 @@ class NewsStream:
             is_whole = connection is not None and connection == self._whole
             # A queue that runs over from here on takes it back.
             self._whole = connection
-        items = {item.news_id: item for item in (_item(headline, now) for headline in arrived)}
+        told = self._left_out.read(map(_article, arrived), seen_at=now)
+        items = {item.news_id: item for item in told}
         if not is_whole:
             for item in self._rest.fetch(since=min(since, self._sure_until or since), now=now):
                 items.setdefault(item.news_id, item)
-        if is_whole or not self._rest.troubles():
+        if is_whole or not self._rest.failed:
             self._sure_until = now
         else:
             with self._lock:
@@ -87,8 +93,8 @@ class NewsStream:
         return tuple(sorted(items.values(), key=lambda item: (item.published_at, item.news_id)))
 
     def troubles(self) -> Sequence[Failed]:
-        """Give why the last read by REST failed; none if it did not."""
-        return self._rest.troubles()
+        """Give why the last read by REST failed, if it did, and what was left out."""
+        return (*self._rest.troubles(), *self._left_out.troubles())
 
     @property
     def _connection(self) -> int | None:
@@ -110,8 +116,8 @@ class NewsStream:
                 self._arrived.append(message)
 
 
-def _item(headline: Headline, seen_at: datetime) -> NewsItem:
-    article = Article(
+def _article(headline: Headline) -> Article:
+    return Article(
         id=headline.id,
         headline=headline.headline,
         created_at=headline.created_at,
@@ -121,4 +127,3 @@ def _item(headline: Headline, seen_at: datetime) -> NewsItem:
         url=headline.url,
         symbols=headline.symbols or [],
     )
-    return item_of(article, seen_at=seen_at)

@@ -155,7 +155,8 @@ def contract_from(row: wire.OptionContract) -> OptionContract:
     multiplier = amounts.count(row.multiplier or Decimal(STANDARD), where=f"{where} multiplier")
     if multiplier <= 0:
         raise WireError(f"{where}: expected a multiplier > 0, was {multiplier}")
-    standard = multiplier == STANDARD and row.size in (None, STANDARD)
+    whole = row.size is None or (row.size.is_finite() and row.size == STANDARD)
+    standard = multiplier == STANDARD and whole
     return replace(
         read,
         multiplier=multiplier,

@@ -8,11 +8,13 @@ from decimal import Decimal
 from ops_pipeline.adapters.alpaca import amounts, wire
 from ops_pipeline.adapters.alpaca.errors import WireError
 from ops_pipeline.adapters.alpaca.instants import day_of, instant, on_day
+from ops_pipeline.adapters.alpaca.others import PassedOver, is_others
 from ops_pipeline.adapters.alpaca.translate import STANDARD
 from ops_pipeline.domain.instruments import Split, contract_of, split_contract
 from ops_pipeline.domain.orders import Activity, ActivityKind, Fill
-from ops_pipeline.domain.units import ClientOrderId, Occ
+from ops_pipeline.domain.units import ClientOrderId, Occ, to_decimal
 
+_ACTIVITIES = "activities"
 _CLOSE = time(16, 0)
 _ZERO = Decimal(0)
 _SIGNS = {"buy": 1, "sell": -1, "sell_short": -1}
@@ -38,21 +40,27 @@ _MOVES = {
 _CASH = {"OPCSH": ActivityKind.OPTION_TRADE, "FEE": ActivityKind.FEE, "CFEE": ActivityKind.FEE}
 
 
-def activities_of(rows: Sequence[wire.Activity], owners: Mapping[str, ClientOrderId]) -> list[Activity]:
+def activities_of(
+    rows: Sequence[wire.Activity], owners: Mapping[str, ClientOrderId], *, passed_over: PassedOver
+) -> list[Activity]:
     """Read a whole list of rows; `owners` gives the client order id behind each order id of a trade.
 
+    A row that is neither ours nor of a contract, and cannot be read, is left to `passed_over`.
     A split of contracts is told as two rows of a group and becomes one activity, where the numbers agree.
     """
     fills = {row.id.rpartition("::")[2]: row.id for row in rows if row.activity_type == "FILL"}
     splits, spent = _contract_splits(rows)
     found = list(splits)
+    passed_over.begin(_ACTIVITIES)
     for row in rows:
         if row.id in spent:
             continue
-        if row.activity_type == "FILL":
-            found.append(_trade(row, owners, fills))
-        else:
-            found += _booked(row)
+        try:
+            found += [_trade(row, owners, fills)] if row.activity_type == "FILL" else _booked(row)
+        except WireError as error:
+            if not is_others((row.symbol,), owner=owners.get(row.order_id or "", "")):
+                raise
+            passed_over.note(_ACTIVITIES, error)
     return sorted(found, key=lambda activity: (activity.at, activity.activity_id))
 
 
@@ -114,7 +122,8 @@ def _amount(row: wire.Activity) -> int:
     if row.net_amount is not None:
         return amounts.money(row.net_amount, where=where)
     if row.activity_type == "OPTRD" and row.qty is not None and row.price is not None:
-        return amounts.money(-row.qty * row.price, where=where)
+        each = to_decimal(amounts.price(row.price, where=where))
+        return amounts.money(-row.qty * each, where=where)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Prices, bars and splits between the venue's spelling and the domain's. Pure."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import isfinite
@@ -15,28 +15,68 @@ from ops_pipeline.domain.market import Bar, Interval, Session, SpotQuote
 from ops_pipeline.domain.units import Usd4
 
 _MINUTE = timedelta(minutes=1)
+# The oldest price of a share that options may be judged against while both trade.
+FRESH_WITHIN = timedelta(seconds=60)
+# A quote wider than this part of its bid says too little of the price.
+_WIDEST_SHARE = 100
 _MOST_UNITS = 10**15
 # Rates of splits are told as decimals: 1.5 is 3:2.
 _FINEST_RATE = 10_000
 
 
-def spot_of(ticker: str, row: wire.StockSnapshot) -> SpotQuote | None:
-    """Read a stock's newest trade, with the range and volume of that day; None where none is known."""
-    trade, day = row.latest_trade, row.daily_bar
-    price = amounts.quoted(trade.p, where=f"trade of {ticker}") if trade else None
-    if trade is None or price is None:
-        return None
+def spot_of(ticker: str, row: wire.StockSnapshot, *, now: datetime | None = None) -> SpotQuote | None:
+    """Read a stock's newest trade, with the range and volume of that day; None where none is known.
+
+    With a `now` shares trade, and an old price is none: then the middle of the quote or the close of the
+    minute stands in where it is fresh.
+    """
     where = f"snapshot of {ticker}"
-    if day is None or day_of(day.t, where=where) != day_of(trade.t, where=where):
-        return SpotQuote(ticker=ticker, price=price, at=instant(trade.t, where=where))
+    found = _traded(row, where) if now is None else _fresh(row, now, where)
+    if found is None:
+        return None
+    price, at = found
+    day = row.daily_bar
+    if day is None or day_of(day.t, where=where) != day_of(at, where=where):
+        return SpotQuote(ticker=ticker, price=price, at=at)
     return SpotQuote(
         ticker=ticker,
         price=price,
-        at=trade.t,
+        at=at,
         volume=_size(day.v, where),
         day_high=amounts.quoted(day.h, where=where),
         day_low=amounts.quoted(day.l, where=where),
     )
+
+
+def _fresh(row: wire.StockSnapshot, now: datetime, where: str) -> tuple[Usd4, datetime] | None:
+    """Give the first price that is young enough, and when it was true."""
+    for read in (_traded, _middle, _closed):
+        found = read(row, where)
+        if found is not None and now - found[1] < FRESH_WITHIN:
+            return found
+    return None
+
+
+def _traded(row: wire.StockSnapshot, where: str) -> tuple[Usd4, datetime] | None:
+    trade = row.latest_trade
+    price = amounts.quoted(trade.p, where=f"{where}, trade") if trade else None
+    return (price, instant(trade.t, where=where)) if trade and price else None
+
+
+def _middle(row: wire.StockSnapshot, where: str) -> tuple[Usd4, datetime] | None:
+    quote = row.latest_quote
+    if quote is None:
+        return None
+    bid, ask = amounts.quoted(quote.bp, where=where), amounts.quoted(quote.ap, where=where)
+    if not bid or not ask or not bid <= ask <= bid + bid // _WIDEST_SHARE:
+        return None
+    return (bid + ask) // 2, instant(quote.t, where=where)
+
+
+def _closed(row: wire.StockSnapshot, where: str) -> tuple[Usd4, datetime] | None:
+    bar = row.minute_bar
+    price = amounts.quoted(bar.c, where=where) if bar else None
+    return (price, instant(bar.t, where=where) + _MINUTE) if bar and price else None
 
 
 def bar_of(ticker: str, interval: Interval, row: wire.Bar, session: Session | None) -> Bar | None:
@@ -76,7 +116,9 @@ def splits_of(row: wire.CorporateActions, ticker: str) -> Iterator[Split]:
     for dividend in row.stock_dividends:
         if dividend.symbol == ticker:
             where = f"stock dividend of {ticker} on {dividend.ex_date}"
-            yield from _split(ticker, dividend.ex_date, 1 + dividend.rate, Decimal(1), where)
+            rate = dividend.rate
+            whole = 1 + rate if rate.is_finite() and 0 < rate < _MOST_UNITS else rate
+            yield from _split(ticker, dividend.ex_date, whole, Decimal(1), where)
 
 
 def _split(ticker: str, on: date, new: Decimal, old: Decimal, where: str) -> Iterator[Split]:

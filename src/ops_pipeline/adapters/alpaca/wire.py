@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from ops_pipeline.adapters.alpaca.errors import WireError
+from ops_pipeline.adapters.alpaca.masks import shown
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Number = Decimal
@@ -169,5 +170,5 @@ def read(kind: type[Shape], body: bytes, *, where: str) -> Shape:
     try:
         return decoder.decode(body)  # type: ignore[return-value] # the decoder of this very kind
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        begin = body[:_SHOWN_BYTES].decode("utf-8", "replace")
+        begin = shown(body, most=_SHOWN_BYTES)
         raise WireError(f"{where}: {error}; the answer began {begin!r}") from error
