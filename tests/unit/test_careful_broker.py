@@ -9,7 +9,7 @@ from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.app.careful import CarefulBroker
 from ops_pipeline.domain.accounts import BrokerAccount
 from ops_pipeline.domain.capabilities import ALPACA, Capability, Fact, Support
-from ops_pipeline.domain.orders import Approved, Leg, OrderIntent, Purpose, Rejected, Side, Unknown
+from ops_pipeline.domain.orders import Approved, Deferred, Leg, OrderIntent, Purpose, Rejected, Side, Unknown
 from ops_pipeline.domain.units import AccountId, ClientOrderId, Occ, PositionId
 from ops_pipeline.engine.clock import SimulatedClock
 from ops_pipeline.ports import BrokerUnavailable
@@ -86,7 +86,6 @@ def test_an_order_by_the_rules_is_sent_once_and_its_outcome_given_as_it_is():
     [
         (order(limit=30_100), "limit: expected a multiple of $0.05, was $3.01", 3, NOON),
         (order(), "options_level: expected >= 2, was 1", 1, NOON),
-        (order(), "options_level: expected >= 2, was unknown", None, NOON),
         (order(), "expiry_cut_off: expected > 60 min", 3, datetime(2026, 9, 18, 19, 10, tzinfo=UTC)),
         (order(), "expired: ", 3, datetime(2026, 9, 21, 16, tzinfo=UTC)),
     ],
@@ -96,6 +95,14 @@ def test_an_order_that_opens_against_a_rule_is_rejected_unsent_and_the_rule_is_n
     outcome = careful(inner, at=at).submit(wrong)
     assert isinstance(outcome, Rejected)
     assert (outcome.code, why in outcome.message) == ("preflight", True)
+    assert inner.sent == []
+
+
+def test_an_order_that_opens_waits_unsent_until_the_options_level_is_known():
+    inner = Told(None)
+    outcome = careful(inner).submit(order())
+    assert isinstance(outcome, Deferred)
+    assert outcome.why == "not sent: the options level could not be read"
     assert inner.sent == []
 
 

@@ -229,32 +229,29 @@ def join(
             for profile in profiles
         }
     )
-    wiring = Wiring(
-        market.between(
-            Parts(
-                book=settings,
-                store=store,
-                market=market.data,
-                news=market.news,
-                news_troubles=market.news_troubles,
-                model=_text_model(settings),
-                universe=market.universe,
-                calendar=calendar,
-                symbols=market.symbols,
-                intervals=tuple(Interval(name) for name in settings.intervals),
-                profiles=profiles,
-                brokers=brokers,
-                budgets={account: RateBudget(settings.rate_rules(), clock) for account in brokers},
-                cadences=_cadences(settings, market),
-                recorded=market.recorded,
-                live=market.venue is Venue.LIVE,
-                brake=brake,
-                streams=market.streams,
-                stream_clock=WallClock() if market.streams else None,
-                attended=clock if attended else None,
-            )
-        )
+    parts = Parts(
+        book=settings,
+        store=store,
+        market=market.data,
+        news=market.news,
+        news_troubles=market.news_troubles,
+        model=_text_model(settings),
+        universe=market.universe,
+        calendar=calendar,
+        symbols=market.symbols,
+        intervals=tuple(Interval(name) for name in settings.intervals),
+        profiles=profiles,
+        brokers=brokers,
+        budgets={account: RateBudget(settings.rate_rules(), clock) for account in brokers},
+        cadences=_cadences(settings, market),
+        recorded=market.recorded,
+        live=market.venue is Venue.LIVE,
+        brake=brake,
+        streams=market.streams,
+        stream_clock=WallClock() if market.streams else None,
+        attended=clock if attended else None,
     )
+    wiring = Wiring(market.between(parts))
     return Assembly(
         settings=settings,
         store=store,

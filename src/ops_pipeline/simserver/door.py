@@ -83,9 +83,13 @@ class Door:
         return self._response(ApiError(code, "endpoint not found", status=error.status_code).reply, {})
 
     async def broken(self, request: Request, error: Exception) -> Response:
-        """Answer what the venue itself failed at; the server says on its error output what it was."""
+        """Answer what the venue itself failed at; the server says on its error output what it was.
+
+        It hangs up after that, so the client is told not to ask on this connection again.
+        """
         del request, error
-        return self._response(ApiError(_BROKEN, "internal server error occurred").reply, {})
+        broken = ApiError(_BROKEN, "internal server error occurred").reply
+        return self._response(broken, {"Connection": "close"})
 
     def _answer(
         self, endpoint: Endpoint, request: Request, raw: bytes, fault: FaultRule | None
