@@ -99,9 +99,10 @@ def test_an_order_that_was_made_and_filled_between_two_reads_is_owed():
 
 
 def test_a_new_connection_owes_nothing_of_what_was_before_it():
-    begun = stream.begun(Hearing(since=seconds(5)), FILLED, seconds(5))
-    assert not stream.compared(begun, FILLED, seconds(20), at=seconds(20)).owed
-    hearing = stream.begun(Hearing(since=NOW), WORKING, NOW)
+    assert not stream.compared(
+        stream.connected(FILLED, seconds(5), at=seconds(5)), FILLED, seconds(20), at=seconds(20)
+    ).owed
+    hearing = stream.connected(WORKING, NOW, at=NOW)
     assert not stream.compared(hearing, WORKING, seconds(60), at=seconds(60)).owed
     assert list(stream.compared(hearing, FILLED, seconds(30), at=seconds(30)).owed) == [ID]
 
@@ -156,9 +157,8 @@ def test_a_mute_socket_is_replaced_and_the_broker_read():
     pushes, store = Pushes(), Kept(WORKING)
     listener = Listener({TINY: pushes}, store, RULES)
     listener.listen(NOW, TINY)
-    listener.compare(NOW, TINY, whole=True)
     store.kept = FILLED
-    listener.compare(NOW, TINY, whole=True)
+    listener.compare(NOW, TINY)
     pushes.heard_at = seconds(11)
     assert listener.listen(seconds(11), TINY)
     assert pushes.dialled == [f"did not tell of {ID} for 11 s"]
@@ -168,25 +168,12 @@ def test_a_mute_socket_is_replaced_and_the_broker_read():
     assert listener.trouble(seconds(12), TINY) == ""
 
 
-def test_what_the_first_read_after_a_connection_shows_may_be_older_than_it():
-    pushes, store = Pushes(), Kept(WORKING)
-    listener = Listener({TINY: pushes}, store, RULES)
-    listener.listen(NOW, TINY)
-    listener.compare(NOW, TINY, whole=False)
-    store.kept = FILLED
-    listener.compare(seconds(1), TINY, whole=True)
-    pushes.heard_at = seconds(20)
-    assert not listener.listen(seconds(20), TINY)
-    assert pushes.dialled == []
-
-
 def test_an_update_that_comes_with_the_last_of_its_time_is_no_reason_to_dial():
     pushes, store = Pushes(), Kept(WORKING)
     listener = Listener({TINY: pushes}, store, RULES)
     listener.listen(NOW, TINY)
-    listener.compare(NOW, TINY, whole=True)
     store.kept = FILLED
-    listener.compare(NOW, TINY, whole=True)
+    listener.compare(NOW, TINY)
     pushes.heard_at, pushes.waiting = seconds(11), [update(BrokerStatus.FILLED, 4)]
     assert listener.listen(seconds(11), TINY), "it told something"
     assert pushes.dialled == []

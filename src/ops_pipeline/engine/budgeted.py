@@ -23,7 +23,10 @@ _YOUNG = timedelta(seconds=1)
 
 
 class RateBudget:
-    """One account's requests of the last minute, shared by everything that speaks to its broker."""
+    """One account's requests of the last minute, shared by everything that speaks to its broker.
+
+    `shown`: the newest list of its positions and when it was read, whoever asked; None: read it anew.
+    """
 
     def __init__(self, rules: RateRules, clock: Clock) -> None:
         """Begin with a full bucket."""
@@ -31,6 +34,7 @@ class RateBudget:
         self._clock = clock
         self._bucket: Bucket = full(clock.now(), rules)
         self.refused = 0
+        self.shown: tuple[datetime, Sequence[BrokerPosition]] | None = None
 
     def take(self, use: Use) -> datetime | None:
         """Take one request; where none is left for `use`, give when to try again."""
@@ -67,18 +71,18 @@ class BudgetedBroker:
         self._broker = broker
         self._budget = budget
         self._use = use
-        self._held: tuple[datetime, Sequence[BrokerPosition]] | None = None
 
     def account(self) -> BrokerAccount:
         self._spend(self._use)
         return self._broker.account()
 
     def positions(self) -> Sequence[BrokerPosition]:
-        if self._use is Use.EXIT and self._held is not None and self._budget.now() - self._held[0] < _YOUNG:
-            return self._held[1]
+        shown = self._budget.shown
+        if self._use is Use.EXIT and shown is not None and self._budget.now() - shown[0] < _YOUNG:
+            return shown[1]
         self._spend(self._use)
         rows = self._broker.positions()
-        self._held = (self._budget.now(), rows)
+        self._budget.shown = (self._budget.now(), rows)
         return rows
 
     def submit(self, order: Approved) -> SubmitOutcome:
@@ -89,11 +93,11 @@ class BudgetedBroker:
         if isinstance(outcome, Deferred):
             self._budget.exhausted(outcome.not_before)
         elif isinstance(outcome, Rejected):
-            self._held = None
+            self._budget.shown = None
         return outcome
 
     def cancel(self, broker_order_id: str) -> None:
-        self._held = None
+        self._budget.shown = None
         self._spend(Use.CANCEL)
         self._broker.cancel(broker_order_id)
 

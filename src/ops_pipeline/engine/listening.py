@@ -43,10 +43,10 @@ class Listener:
         if heard_at is None:
             self._hearings[account] = Hearing()
             return before.since is not None
-        returned = before.since is None
-        hearing = stream.heard(Hearing(since=at) if returned else before, updates)
-        if hearing.begun:
-            hearing = stream.compared(hearing, self._store.ledger(account), now, at=at)
+        returned, ledger = before.since is None, self._store.ledger(account)
+        hearing = stream.connected(ledger, now, at=at) if returned else before
+        # What came just now is owed no more, however late it came.
+        hearing = stream.compared(stream.heard(hearing, updates), ledger, now, at=at)
         self._hearings[account] = hearing
         why = stream.trouble(hearing, heard_at, at, self._rules)
         if why:
@@ -54,16 +54,12 @@ class Listener:
             self._hearings[account] = Hearing()
         return returned or bool(updates or why)
 
-    def compare(self, now: datetime, account: AccountId, *, whole: bool) -> None:
-        """Note what a read of the broker showed that the stream has not told; `whole`: all of it was read."""
+    def compare(self, now: datetime, account: AccountId) -> None:
+        """Note what a read of the broker showed that the stream has not told."""
         hearing = self._hearings.get(account)
-        if hearing is None or hearing.since is None:
-            return
-        ledger = self._store.ledger(account)
-        if hearing.begun:
-            self._hearings[account] = stream.compared(hearing, ledger, now, at=self._at(now))
-        elif whole:
-            self._hearings[account] = stream.begun(hearing, ledger, now)
+        if hearing is not None and hearing.since is not None:
+            ledger, at = self._store.ledger(account), self._at(now)
+            self._hearings[account] = stream.compared(hearing, ledger, now, at=at)
 
     def trouble(self, now: datetime, account: AccountId) -> str:
         """Tell why an account's stream cannot be relied on; "": it can, or there is none."""

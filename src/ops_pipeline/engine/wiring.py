@@ -192,7 +192,7 @@ class Wiring:
         owner = AccountId(account)
         held = {position.id: position.contract for position in self.parts.store.ledger(owner).open_positions}
         report = execution.run_once(now, self._execution(owner))
-        self.listener.compare(now, owner, whole=not report.failed)
+        self.listener.compare(now, owner)
         for position in self.parts.store.ledger(owner).open_positions:
             if held.get(position.id, position.contract) != position.contract:
                 # A split: what was remembered of the old contract's price says nothing of the new one's.
@@ -288,7 +288,7 @@ class Wiring:
         if self._reconcile_is_due(now, owner):
             before = self.pulse(now, account)
         report = position_manager.run_once(now, self.manager_ports(owner, now), self.manager_rules(owner))
-        self.listener.compare(now, owner, whole=False)
+        self.listener.compare(now, owner)
         if not (report.read or report.failed):
             return before
         wishes = [at for at in (before.again_at, report.again_at) if at is not None]

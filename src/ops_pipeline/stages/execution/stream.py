@@ -27,23 +27,19 @@ class Hearing:
     """What one connection has told. `since`: when it was made; None: there is none.
 
     `told`: how far it said each order has come. `owed`: orders that were read to have come further than it
-    told, and since when. `begun`: the broker was read since, so that all it shows from then on is to be told.
+    told, and since when.
     """
 
     since: datetime | None = None
-    begun: bool = False
     told: Mapping[ClientOrderId, Progress] = field(default_factory=dict)
     owed: Mapping[ClientOrderId, datetime] = field(default_factory=dict)
 
 
-def begun(hearing: Hearing, ledger: Ledger, now: datetime) -> Hearing:
-    """Begin with the first read after a connection: what the ledger knows by `now` may be older than it."""
-    told = dict(hearing.told)
-    for order in _concerned(hearing, ledger, now):
-        shown, known = _shown(order), told.get(order.id, Progress(0, ended=False))
-        if shown is not None:
-            told[order.id] = Progress(max(known.cum, shown.cum), known.ended or shown.ended)
-    return replace(hearing, told=told, begun=True)
+def connected(ledger: Ledger, now: datetime, *, at: datetime) -> Hearing:
+    """Begin with a connection made `at`: what the ledger knows by `now` was read, it owes nothing of it."""
+    hearing = Hearing(since=at)
+    known = _concerned(hearing, ledger, now)
+    return replace(hearing, told={order.id: shown for order in known if (shown := _shown(order)) is not None})
 
 
 def heard(hearing: Hearing, updates: Iterable[OrderUpdate]) -> Hearing:
