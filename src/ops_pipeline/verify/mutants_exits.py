@@ -31,6 +31,12 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
                 "        and order.state is not OrderState.UNKNOWN",
             ),
             Edit(
+                _EXIT_ORDERS,
+                "    waiting = [order for order in all_exits(ledger, exit_.position) if order.is_live]",
+                "    waiting = [\n        order\n        for order in all_exits(ledger, exit_.position)\n"
+                "        if order.is_live and order.state is not OrderState.UNKNOWN\n    ]",
+            ),
+            Edit(
                 _LIFECYCLE,
                 "        order.leaves\n        for order in ledger.live_orders\n",
                 "        order.leaves\n        for order in ledger.live_orders\n"

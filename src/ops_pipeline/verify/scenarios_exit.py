@@ -153,7 +153,7 @@ def stop_beside_a_part_without_fills() -> Plan:
 
     def complaints(lab: Lab) -> list[str]:
         stops = [order for order in lab.oracles[LARGE.id].accepted if "-x-" in order.client_order_id]
-        late = [order for order in stops[:1] if order.submitted_at > at(14, 44)]
+        late = [order for order in stops[:1] if order.submitted_at > at(14, 43, 45)]
         found = [f"the stop was taken at {order.submitted_at:%H:%M:%S}" for order in late]
         return [*found, *flat(lab, reason=STOP)]
 
