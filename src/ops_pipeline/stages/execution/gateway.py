@@ -9,7 +9,7 @@ from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
 from ops_pipeline.domain.alerts import AlertCleared, AlertCode, AlertRaised, Severity
 from ops_pipeline.domain.breaks import ActivitiesRead
 from ops_pipeline.domain.controls import FREE, Brake
-from ops_pipeline.domain.errors import ForbiddenError
+from ops_pipeline.domain.errors import ForbiddenError, StoreUnavailableError
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import (
@@ -175,7 +175,8 @@ def keep_suspended(desk: Desk, *, now: datetime) -> None:
             severity=Severity.PAGE,
             detail="HARD_STOP: the broker itself takes no order of this account",
         )
-        desk.store.commit(desk.account, [raised], at=now)
+        with suppress(StoreUnavailableError):  # a database that is away keeps no broker from being stopped
+            desk.store.commit(desk.account, [raised], at=now)
     if not (wanted or stands) or (wanted and desk.requests.suspended):
         return
     with suppress(BrokerUnavailable):
