@@ -7,7 +7,7 @@ from ops_pipeline.domain.accounts import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.orders import Activity, Approved, BrokerOrder, Deferred, Rejected, SubmitOutcome
 from ops_pipeline.domain.rules import RateRules
 from ops_pipeline.domain.units import ClientOrderId
-from ops_pipeline.ports import Broker, BrokerUnavailable, Clock
+from ops_pipeline.ports import Broker, Clock, RequestBudgetSpent
 from ops_pipeline.stages.execution.rate_budget import (
     Bucket,
     Use,
@@ -62,8 +62,8 @@ class RateBudget:
 class BudgetedBroker:
     """Implements `ports.Broker` for one use; a request without budget is never sent.
 
-    A read then raises BrokerUnavailable, a send is Deferred (same id, later). Sends and cancels are
-    counted by what the order does, whoever asks.
+    A read or a cancel then raises RequestBudgetSpent, a send is Deferred (same id, later). Sends and
+    cancels are counted by what the order does, whoever asks.
     """
 
     def __init__(self, broker: Broker, budget: RateBudget, use: Use) -> None:
@@ -120,4 +120,4 @@ class BudgetedBroker:
     def _spend(self, use: Use) -> None:
         wait = self._budget.take(use)
         if wait is not None:
-            raise BrokerUnavailable(f"request budget: none left for {use.value} before {wait.isoformat()}")
+            raise RequestBudgetSpent(f"request budget: none left for {use.value} before {wait.isoformat()}")

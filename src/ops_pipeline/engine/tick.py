@@ -165,10 +165,9 @@ class Engine:
         for account in self._machinery.accounts:
             if account in sent or (self._is_pulsed(account) and self._pulse_due(account, now) <= now):
                 self._pulsed[account] = now
+                self._woken.discard(account)
                 self._levels[account] = self._level(account)
                 report = _attempted(self._machinery.pulse, now, account, stage="execution")
-                if not report.failed:
-                    self._woken.discard(account)
                 self._pulse_again[account] = report.again_at
                 reports.append(report)
         return reports

@@ -32,8 +32,8 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
             ),
             Edit(
                 _EXIT_ORDERS,
-                "    waiting = [order for order in all_exits(ledger, exit_.position) if order.is_live]",
-                "    waiting = [\n        order\n        for order in all_exits(ledger, exit_.position)\n"
+                "    waiting = [order for order in all_exits(ledger, position) if order.is_live]",
+                "    waiting = [\n        order\n        for order in all_exits(ledger, position)\n"
                 "        if order.is_live and order.state is not OrderState.UNKNOWN\n    ]",
             ),
             Edit(

@@ -91,6 +91,12 @@ def stream_away() -> Plan:
     made = _two_names()
     made.put(at(14, 41), "0.85", "0.90", occ=CALL)
     made.put(at(14, 30), "1.20", "1.20", occ=_THIRD)
+
+    def complaints(lab: Lab) -> list[str]:
+        # A process that starts meanwhile connects at once, and may then buy.
+        alone = _bought(lab, "KO")
+        return [*_stopped(lab, _RICH), *(alone if lab.lives == 1 or _bought(lab, "XOM", "KO") else [])]
+
     return Plan(
         market=made,
         accounts=(_RICH,),
@@ -101,7 +107,7 @@ def stream_away() -> Plan:
         ],
         end=at(14, 48),
         pushed=(Kind.STREAM_CLOSED, Kind.STREAM_CLOSED),
-        complaints=lambda lab: [*_stopped(lab, _RICH), *_bought(lab, "KO")],
+        complaints=complaints,
     )
 
 

@@ -27,7 +27,15 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import AccountId, ClientOrderId, format_usd
-from ops_pipeline.ports import Broker, BrokerUnavailable, Calendar, Clock, LedgerStore, MarketData
+from ops_pipeline.ports import (
+    Broker,
+    BrokerUnavailable,
+    Calendar,
+    Clock,
+    LedgerStore,
+    MarketData,
+    RequestBudgetSpent,
+)
 from ops_pipeline.stages.execution import alarms, reconcile
 from ops_pipeline.stages.execution.booking import bookings
 from ops_pipeline.stages.execution.checks import LOOK_ALIKE, Door, before_send, control
@@ -37,6 +45,8 @@ from ops_pipeline.stages.execution.lifecycle import CANCEL_AGAIN, body_hash
 ACTIVITY_OVERLAP = timedelta(days=5)
 # The broker stamps an order with its own clock.
 _CLOCK_SLACK = timedelta(minutes=10)
+# A cancel that hangs is asked for again after 6 s, then after twice as long each time, up to this.
+_CANCEL_AGAIN_AT_LEAST = timedelta(minutes=1)
 # What the alert of a suspension is about.
 _BROKER = "broker"
 
@@ -45,11 +55,11 @@ _BROKER = "broker"
 class Requests:
     """What was lately asked of one account's broker; lives as long as the process.
 
-    `cancels`: when each order's cancel was asked for last; `suspended`: whether the broker was told to take
-    no order, None: nothing was told yet.
+    `cancels`: when each order's cancel was asked for last, and how often; `suspended`: whether the broker was
+    told to take no order, None: that is not known.
     """
 
-    cancels: dict[ClientOrderId, datetime] = field(default_factory=dict)
+    cancels: dict[ClientOrderId, tuple[datetime, int]] = field(default_factory=dict)
     suspended: bool | None = None
 
 
@@ -146,16 +156,26 @@ def cancel(order: Order, *, desk: Desk, now: datetime, reason: str) -> bool:
 
 
 def request_cancel(order: Order, *, desk: Desk, now: datetime) -> bool:
-    """Ask the broker alone, at most every few seconds; True where it was asked.
+    """Ask the broker alone, ever less often; True where it was asked.
 
-    The order's state stays what it is, as it must where a person is to settle it.
+    The order's state stays what it is, as it must where a person is to settle it. Cancels that hang leave
+    requests to the others: what was not asked for want of a request is asked as soon as there is one.
     """
-    asked = {id_: at for id_, at in desk.requests.cancels.items() if now - at < CANCEL_AGAIN}
-    if order.broker_order_id is None or order.has_ended or order.id in asked:
+    cancels = desk.requests.cancels
+    last, times = cancels.get(order.id, (now, 0))
+    waits = min(CANCEL_AGAIN * 2 ** max(0, times - 1), _CANCEL_AGAIN_AT_LEAST)
+    just_asked = times > 0 and timedelta(0) <= now - last < waits
+    if order.broker_order_id is None or order.has_ended or just_asked:
         return False
-    desk.requests.cancels = asked | {order.id: now}
-    with suppress(BrokerUnavailable):
+    try:
         desk.broker.cancel(order.broker_order_id)
+    except RequestBudgetSpent:
+        return False
+    except BrokerUnavailable:
+        pass  # it may have arrived
+    live = desk.store.ledger(desk.account).orders
+    desk.requests.cancels = {id_: asked for id_, asked in cancels.items() if live[id_].is_live}
+    desk.requests.cancels[order.id] = (now, times + 1)
     return True
 
 
@@ -179,6 +199,7 @@ def keep_suspended(desk: Desk, *, now: datetime) -> None:
             desk.store.commit(desk.account, [raised], at=now)
     if not (wanted or stands) or (wanted and desk.requests.suspended):
         return
+    desk.requests.suspended = None  # a request that fails may have arrived
     with suppress(BrokerUnavailable):
         desk.broker.suspend(on=wanted)
         desk.requests.suspended = wanted

@@ -93,8 +93,9 @@ def _apply(
             refusal = ports.roller(position, now=now, session=session)
             if refusal:
                 _note_refusal(position, refusal, now=now, session=session, ports=ports)
-        case ExitActionKind.CANCEL:
-            return Outcome(cancels=exits.cancel_exits(position, desk=desk, now=now, reason=action.why))
+        case ExitActionKind.CANCEL if action.decision is not None:
+            freed = exits.cancel_exits(position, action.decision, desk=desk, now=now, why=action.why)
+            return Outcome(cancels=freed)
         case ExitActionKind.WAIT:
             if exits.reprice_when_due(position, desk=desk, now=now, rules=rules.orders):
                 return Outcome(cancels=True)

@@ -77,7 +77,7 @@ def may_send_at(exit_: Exit, ledger: Ledger, *, quarantine_s: int) -> datetime |
     that must get out goes on, for the broker sells no more than is held.
     """
     retry = lifecycle.retry_exit_at(_orders_of(exit_, ledger))
-    if not _may_wait(exit_):
+    if not _may_wait(exit_.decision, qty=exit_.qty, held=exit_.position.qty):
         return retry
     return lifecycle.quiet_at(all_exits(ledger, exit_.position), quarantine_s=quarantine_s) or retry
 
@@ -98,33 +98,34 @@ def limit_of(exit_: Exit, ledger: Ledger, rules: ExitOrderRules) -> Usd4 | None:
 
 def exit_intent(exit_: Exit, ledger: Ledger, database_id: str, *, qty: Contracts, limit: Usd4) -> OrderIntent:
     """Give the order that sells `qty` for the decision, one generation after its last."""
-    purpose, key = _cause_of(exit_, ledger)
+    purpose, key = cause_of(exit_.position, exit_.decision, ledger)
     reason = exit_.decision.reason
     return sale_intent(
         exit_.position, ledger, database_id, purpose=purpose, key=key, qty=qty, limit=limit, reason=reason
     )
 
 
-def is_unsettled(exit_: Exit, ledger: Ledger) -> bool:
+def is_unsettled(position: Position, decision: ExitDecision, ledger: Ledger, *, qty: Contracts) -> bool:
     """Tell whether an order that waits for a person keeps the decision waiting.
 
     One of its own cause does: no other may follow it (O4). A target or a part waits for any of the position,
     for how much of it was sold is not known; what must get out does not.
     """
-    waiting = [order for order in all_exits(ledger, exit_.position) if order.is_live]
-    if _may_wait(exit_):
+    waiting = [order for order in all_exits(ledger, position) if order.is_live]
+    if _may_wait(decision, qty=qty, held=position.qty):
         return bool(waiting)
-    cause = _cause_of(exit_, ledger)
+    cause = cause_of(position, decision, ledger)
     return any((order.intent.purpose, order.intent.key) == cause for order in waiting)
 
 
-def _may_wait(exit_: Exit) -> bool:
+def _may_wait(decision: ExitDecision, *, qty: Contracts, held: Contracts) -> bool:
     """Tell whether nothing is lost by waiting: a target takes a profit, a part leaves the rest as it is."""
-    return exit_.decision.reason in lifecycle.TARGETS or exit_.qty < exit_.position.qty
+    return decision.reason in lifecycle.TARGETS or (not decision.latched and qty < held)
 
 
-def _cause_of(exit_: Exit, ledger: Ledger) -> tuple[Purpose, str]:
-    position, reason = exit_.position, exit_.decision.reason
+def cause_of(position: Position, decision: ExitDecision, ledger: Ledger) -> tuple[Purpose, str]:
+    """Give what the orders of a decision are sent for: their purpose, and the key they share."""
+    reason = decision.reason
     if reason in _LADDER:
         return Purpose.TIER, tier_key(position.id, _LADDER[reason])
     if reason is ExitReason.KILL:

@@ -8,7 +8,7 @@ from ops_pipeline.domain.ids import roll_id_for
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.orders import Approved, OrderIntent, OrderState, Purpose, Refused, SubmitOutcome
-from ops_pipeline.domain.positions import ExitReason, Position
+from ops_pipeline.domain.positions import ExitDecision, ExitReason, Position
 from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.rules import ExitOrderRules
 from ops_pipeline.domain.units import Contracts, Occ
@@ -19,6 +19,7 @@ from ops_pipeline.stages.position_manager import roll_saga
 from ops_pipeline.stages.position_manager.exit_orders import (
     Exit,
     all_exits,
+    cause_of,
     exit_intent,
     is_unsettled,
     limit_of,
@@ -44,7 +45,7 @@ def execute_exit(
     ledger = desk.store.ledger(desk.account)
     retry_at = may_send_at(exit_, ledger, quarantine_s=desk.rules.part_quarantine_s)
     limit = limit_of(exit_, ledger, rules)
-    if limit is None or (retry_at is not None and now < retry_at) or is_unsettled(exit_, ledger):
+    if limit is None or (retry_at is not None and now < retry_at) or _is_unsettled(exit_, ledger):
         return None
     if not exit_.decision.latched and _has_turned_up(exit_.position, ledger, desk=desk, now=now):
         return None
@@ -60,6 +61,10 @@ def execute_exit(
         return None
     intent = exit_intent(exit_, ledger, desk.store.database_id, qty=qty, limit=limit)
     return _send_sale(intent, desk=desk, now=now, held=held, committed=committed)
+
+
+def _is_unsettled(exit_: Exit, ledger: Ledger) -> bool:
+    return is_unsettled(exit_.position, exit_.decision, ledger, qty=exit_.qty)
 
 
 def execute_partial_exit(
@@ -84,11 +89,22 @@ def reprice_when_due(position: Position, *, desk: Desk, now: datetime, rules: Ex
     return False
 
 
-def cancel_exits(position: Position, *, desk: Desk, now: datetime, reason: str) -> bool:
-    """Ask for the cancel of the working exit, for one of higher rank; True where it was asked for now."""
-    working = working_exits(desk.store.ledger(desk.account), position)
-    asked = [cancel(order, desk=desk, now=now, reason=reason) for order in working]
-    return any(asked)
+def cancel_exits(position: Position, decision: ExitDecision, *, desk: Desk, now: datetime, why: str) -> bool:
+    """Ask for the cancel of the working exit, for a decision of higher rank.
+
+    True where it was asked for now, or nothing works. One that waits for a person is left alone where the
+    decision could not follow it (O4).
+    """
+    ledger = desk.store.ledger(desk.account)
+    working = working_exits(ledger, position)
+    cause = cause_of(position, decision, ledger)
+    asked = [
+        request_cancel(order, desk=desk, now=now)
+        if order.state is OrderState.QUARANTINED and (order.intent.purpose, order.intent.key) != cause
+        else cancel(order, desk=desk, now=now, reason=why)
+        for order in working
+    ]
+    return any(asked) or not working
 
 
 def _cancel_entries(position: Position, *, desk: Desk, now: datetime) -> bool:

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.market import QuoteRules
 from ops_pipeline.domain.orders import Order, OrderState, Purpose
-from ops_pipeline.domain.positions import ExitReason
+from ops_pipeline.domain.positions import ExitDecision, ExitReason
 from ops_pipeline.domain.rules import ExitOrderRules, ExitRules
 from ops_pipeline.stages.execution.lifecycle import retry_exit_at
 from ops_pipeline.stages.position_manager.arbiter import ExitActionKind
-from ops_pipeline.stages.position_manager.exit_orders import all_exits, exits_since, working_exits
+from ops_pipeline.stages.position_manager.exit_orders import exits_since, is_unsettled, working_exits
 from ops_pipeline.stages.position_manager.watched import Watched
 
 _AT_ONCE = timedelta(seconds=1)
@@ -43,9 +43,7 @@ def next_look(
     else:
         retry = retry_exit_at(exits_since(ledger, position.id, position.exit.at))
         wishes += [retry] if retry is not None else []
-        # One that waits for a person is in nobody's way that must get out: the cycle will do.
-        unsettled = any(order.is_live for order in all_exits(ledger, position)) and not working
-        if not unsettled and _is_blocked(watched, position.exit.reason, working, now=now, retry=retry):
+        if _is_blocked(watched, position.exit, working, ledger, now=now, retry=retry):
             wishes.append(now + BLOCKED)
     return min((at for at in wishes if at > now), default=None)
 
@@ -61,13 +59,22 @@ def _second_reads(watched: Watched, *, now: datetime, quotes: QuoteRules, exits:
 
 
 def _is_blocked(
-    watched: Watched, reason: ExitReason, working: list[Order], *, now: datetime, retry: datetime | None
+    watched: Watched,
+    decision: ExitDecision,
+    working: list[Order],
+    ledger: Ledger,
+    *,
+    now: datetime,
+    retry: datetime | None,
 ) -> bool:
-    """Tell whether an exit that is decided waits for something else than its own order or its retry."""
+    """Tell whether an exit that is decided waits for something else than its own order, retry or a person."""
     if working:
         return any(order.state is OrderState.CANCELING for order in working)
-    tried = watched.action.kind in _TRYING and reason is not ExitReason.ROLL
-    return tried and (retry is None or retry <= now)
+    tried = watched.action.kind in _TRYING and decision.reason is not ExitReason.ROLL
+    position = ledger.positions[watched.position.id]
+    qty = watched.action.qty or position.qty
+    waits = is_unsettled(position, decision, ledger, qty=qty)
+    return tried and not waits and (retry is None or retry <= now)
 
 
 def _turn(order: Order, rules: ExitOrderRules) -> datetime | None:

@@ -32,7 +32,7 @@ def facts_of(roll: Roll, position: Position, ledger: Ledger) -> RollFacts:
     """Read a saga's facts off the ledger; whether the gates allow its next order is another's to say.
 
     A position that holds nothing any more, and of which nothing was sold for the roll, has been
-    pre-empted.
+    pre-empted; so has one that something else than the roll has ended.
     """
     closing = Purpose.ROLL if roll.two_leg else Purpose.ROLL_CLOSE
     successor = ledger.positions.get(roll.successor_id) if roll.successor_id else None
@@ -44,13 +44,14 @@ def facts_of(roll: Roll, position: Position, ledger: Ledger) -> RollFacts:
         opening = RollLeg(state=LegState.LIVE, filled=opening.filled)
     gone = position.qty == 0 and not close.filled
     outranked = position.exit is not None and position.exit.reason is not ExitReason.ROLL
+    ended = not position.is_open and position.close_reason not in ("", ExitReason.ROLL.value)
     return RollFacts(
         planned=roll.qty,
         two_leg=roll.two_leg,
         close=close,
         open=opening,
         allowed=True,
-        preempted=gone or outranked,
+        preempted=gone or outranked or ended,
     )
 
 
