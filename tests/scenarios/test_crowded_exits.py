@@ -1,5 +1,6 @@
 """Exits that get in each other's way: many at once, and beside orders whose fills are not told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -239,3 +240,105 @@ def test_a_roll_whose_sale_is_untold_keeps_no_exit_waiting(tmp_path, flattened):
     states = {order.intent.purpose: order.state for order in lab.ledger(account.id).orders.values()}
     assert states[Purpose.ROLL_CLOSE] is OrderState.QUARANTINED
     assert not [row for row in lab.oracles[account.id].positions() if row.symbol == _OLD]
+
+
+def test_cancels_that_hang_leave_requests_to_the_others(tmp_path):
+    """Thirty orders whose cancel the broker never confirms; the thirty-first is repriced and sold."""
+    tickers = [f"{first}{second}" for first in "ABCDE" for second in "GHIJKL"]
+    prices = LabMarket()
+    for ticker in [*tickers, "ZZ"]:
+        prices.put(at(14, 30), "1.20", "1.20", occ=occ(ticker))
+    for ticker in tickers:
+        prices.put(at(14, 41), "0.85", "0.90", occ=occ(ticker), size=0)
+    prices.put(at(14, 41), "1.19", "1.21", occ=occ("ZZ"), size=0)
+    prices.put(at(14, 43), "1.00", "1.01", occ=occ("ZZ"), size=100)
+
+    def around(oracle):
+        def wrap(name, method):
+            if name != "cancel":
+                return method
+
+            def cancel(order_id):
+                if oracle.book.orders[order_id].legs[0].occ.startswith("ZZ"):
+                    method(order_id)
+
+            return cancel
+
+        return wrap
+
+    held = [holding(account=RICH, ticker=ticker) for ticker in [*tickers, "ZZ"]]
+    plan = Plan(
+        market=prices,
+        accounts=(RICH,),
+        acts=[*held, level(ControlLevel.FLATTEN, at(14, 42), account=RICH)],
+        end=at(14, 46),
+        network=network(around),
+    )
+    ledger = ran(plan, tmp_path).ledger(RICH.id)
+    [sold] = closed_at(ledger)
+    assert sold < at(14, 43, 30)
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["stop", "person"])
+def test_a_roll_that_an_exit_outruns_buys_no_successor(tmp_path, by_hand):
+    account = LabAccount(id=AccountId("rich"), cash=to_usd4("240000"), options_level=2)
+    day = _ROLL_DAY
+    prices = LabMarket()
+    prices.put(at(14, 30), "1.20", "1.20", occ=_OLD)
+    prices.put(at(14, day=day), "1.18", "1.20", occ=_OLD, size=0)
+    prices.put(at(14, day=day), "1.60", "1.62", occ=LATER, size=100)
+    prices.put(at(15, 0, 10, day=day), "1.18", "1.20", occ=_OLD, size=1)
+    prices.put(at(15, 0, 12, day=day), "1.18", "1.20", occ=_OLD, size=0)
+    bid, ask = ("1.18", "1.20") if by_hand else ("0.80", "0.85")
+    prices.put(at(15, 0, 13, day=day), bid, ask, occ=_OLD, size=100 if not by_hand else 0)
+    prices.put(at(15, 0, 25, day=day), bid, ask, occ=_OLD, size=100)
+
+    def sell_all(lab):
+        position = next(iter(lab.ledger(account.id).positions))
+        wish = PositionWished(position_id=position, keep=0, reason="sell it", actor="operator")
+        lab.process.store.commit(account.id, [wish], at=lab.clock.now())
+
+    acts = [holding(account=account), Act(at=at(15, 0, day=day), do=_features)]
+    acts += [Act(at=at(15, 0, 20, day=day), do=sell_all)] if by_hand else []
+    plan = Plan(
+        market=prices,
+        accounts=(account,),
+        acts=acts,
+        idle_from=at(14, 41),
+        idle_until=at(15, 0, day=day),
+        end=at(15, 5, day=day),
+    )
+    lab = ran(plan, tmp_path)
+    ledger = lab.ledger(account.id)
+    assert [roll.state for roll in ledger.rolls.values()] == ["closed_only"]
+    assert not lab.oracles[account.id].positions()
+
+
+@pytest.mark.parametrize("flattened", [False, True], ids=["stop", "flatten"])
+def test_a_contradicted_target_that_still_rests_is_cancelled_for_what_must_get_out(tmp_path, flattened):
+    prices = market(size=100)
+    prices.put(at(14, 41), "1.85", "1.90", occ=CALL, size=0)
+    prices.put(at(14, 43), "0.80", "0.85", occ=CALL, size=0)
+    prices.put(at(14, 44), "0.80", "0.85", occ=CALL, size=100)
+
+    def around(oracle):
+        def wrap(name, method):
+            if name != "orders":
+                return method
+
+            def shown(**kw):
+                rows = method(**kw)
+                if not at(14, 41, 1) <= oracle._clock.now() < at(14, 41, 16):
+                    return rows
+                return [row if row.status.is_terminal else replace(row, cum=2) for row in rows]
+
+            return shown
+
+        return wrap
+
+    acts = [holding(), *([level(ControlLevel.FLATTEN, at(14, 44))] if flattened else [])]
+    plan = Plan(market=prices, acts=acts, end=at(14, 50), network=network(around))
+    lab = ran(plan, tmp_path)
+    states = {order.intent.purpose: order.state for order in lab.ledger(LARGE.id).orders.values()}
+    assert states[Purpose.TIER] is OrderState.QUARANTINED
+    assert not lab.oracles[LARGE.id].positions()

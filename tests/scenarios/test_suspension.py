@@ -94,6 +94,23 @@ def test_a_suspension_whose_lifting_failed_is_lifted_next_time(rig):
     assert (rig.book.suspended, alerts(rig)) == (False, [])
 
 
+def test_a_lifting_whose_answer_was_lost_lets_no_later_hard_stop_pass(rig):
+    at_level(rig, ControlLevel.HARD_STOP)
+    keep(rig)
+    at_level(rig, ControlLevel.NORMAL)
+
+    class Lifting(Failing):
+        def suspend(self, *, on):
+            self.inner.suspend(on=on)
+            raise self.error
+
+    keep(rig, replace(rig.desk, broker=Lifting(rig.broker, 0, BrokerUnavailable("lost"))))
+    assert not rig.book.suspended
+    at_level(rig, ControlLevel.HARD_STOP)
+    keep(rig)
+    assert rig.book.suspended
+
+
 def test_a_database_that_is_away_keeps_no_broker_from_being_stopped(rig):
     failing = Failing(rig.store, 1, StoreUnavailableError("away"), "commit")
     brake = Brake(ControlLevel.HARD_STOP, "a KILL file")

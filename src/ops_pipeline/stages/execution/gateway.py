@@ -173,9 +173,9 @@ def request_cancel(order: Order, *, desk: Desk, now: datetime) -> bool:
         return False
     except BrokerUnavailable:
         pass  # it may have arrived
-    live = desk.store.ledger(desk.account).orders
-    desk.requests.cancels = {id_: asked for id_, asked in cancels.items() if live[id_].is_live}
-    desk.requests.cancels[order.id] = (now, times + 1)
+    orders = desk.store.ledger(desk.account).orders
+    still = {id_: asked for id_, asked in cancels.items() if orders[id_].is_live}
+    desk.requests.cancels = still | {order.id: (now, times + 1)}
     return True
 
 
