@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ops_pipeline.adapters.tape.market_tables import Written, write_tables
@@ -34,6 +35,7 @@ def told(written: Written) -> dict[str, Any]:
         "bytes": written.size,
         "first": written.first.isoformat() if written.first is not None else None,
         "last": written.last.isoformat() if written.last is not None else None,
+        "names": sorted(written.names),
         "until": written.until.isoformat() if written.until is not None else None,
         "cut_short": written.torn,
         "unread_answers": written.unread,
@@ -43,8 +45,8 @@ def told(written: Written) -> dict[str, Any]:
 
 def sentence(written: Written) -> str:
     """Say in one line what was written, where, and what is not in it."""
-    rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in written.rows.items())
-    said = f"wrote {rows} to {written.folder}"
+    rows = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in written.rows.items())
+    said = f"wrote rows to {written.folder}: {rows}"
     if written.torn and written.until is not None:
         said += f"; the recording was cut short at {written.until:%Y-%m-%d %H:%M:%S} UTC"
     if written.unread:
@@ -58,4 +60,7 @@ def replay_command(written: Written) -> str | None:
     """Give the command that trades the tables; None where they hold no chain."""
     if written.first is None or written.last is None:
         return None
-    return f"ops replay --data {written.folder} --from {written.first} --to {written.last}"
+    return (
+        f"ops replay --data {quote(str(written.folder))} --from {written.first} --to {written.last} "
+        f"--symbols {','.join(sorted(written.names))}"
+    )

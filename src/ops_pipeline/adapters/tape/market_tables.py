@@ -26,7 +26,7 @@ _PRICED_IVS: Mapping[str, pl.DataType] = {"underlying": pl.Float64()}
 
 @dataclass(slots=True)
 class Written:
-    """Rows by table, the first and last day with chains, and how far the recording goes.
+    """Rows by table, the first and last day with chains, their names, and how far the recording goes.
 
     `torn`: the recording was cut short there; `unread`: answers that were changed or do not fit;
     `adjusted`: contracts left out, for no table can tell them from ordinary ones.
@@ -37,6 +37,7 @@ class Written:
     size: int = 0
     first: date | None = None
     last: date | None = None
+    names: set[str] = field(default_factory=set)
     until: datetime | None = None
     torn: bool = False
     unread: int = 0
@@ -96,6 +97,7 @@ def _write_chains(rows: ToldRows, folder: Path, written: Written, day: date) -> 
     """Write a day's chains and let them go: of many days they would not fit."""
     if rows.chains:
         written.first, written.last = written.first or day, day
+        written.names |= {row["underlying"] for row in rows.chains.values()}
     ordered = [rows.chains[place] for place in sorted(rows.chains)]
     _write(ordered, folder, written, name="chains", file=f"chains-{day}")
     rows.chains.clear()
