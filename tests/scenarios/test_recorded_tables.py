@@ -197,6 +197,29 @@ def test_any_recording_gives_tables_and_one_cut_short_says_so(recorded, tmp_path
         again(home, short, target)
 
 
+def test_record_that_is_stopped_early_writes_what_it_was_told_by_then(tmp_path, monkeypatch):
+    class Stopping:
+        looks = 0
+
+        def __init__(self, _brake):
+            pass
+
+        @property
+        def wanted(self):
+            Stopping.looks += 1
+            return Stopping.looks > 400
+
+    monkeypatch.setattr("ops_pipeline.app.live.Stop", Stopping)
+    monkeypatch.setattr("ops_pipeline.app.brake.EmergencyBrake.listen", lambda _: None)
+    done = call("record", "--config", CONFIG, "--speed", FASTEST, "--home", tmp_path, "--json")
+    assert done.exit_code == 0, done.output
+    [run] = runs.list_runs(tmp_path)
+    market = json.loads(done.stdout)["market"]
+    told = chain_quotes(lines_of(run.path / FOLDER))
+    assert market["rows"]["chains"] == sum(len(quotes) for quotes in told.values()) > 0
+    assert not market["cut_short"]
+
+
 def again(home, recording, target):
     done = call("recording", "tables", "--recording", recording, "--to", target, "--home", home)
     raise done.exception
