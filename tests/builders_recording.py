@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
+from ops_pipeline.adapters.tape.forms import QUOTE_FIELDS
 from ops_pipeline.adapters.tape.lines import line_of, parts_of, read_lines
 from ops_pipeline.app.settings import load_settings
 
@@ -48,3 +49,27 @@ def quoted(lines):
             at = datetime.fromisoformat(values[2])
         elif values[:3] == ["told", "market", "quotes"]:
             yield from ((at, row) for row in values[4]["is"])
+
+
+def chain_quotes(lines):
+    """Give {(instant, underlying): {occ: (bid, ask)}} in Usd4 of every chain that was told."""
+    found, at = {}, None
+    for values in lines:
+        if values[0] == "at":
+            at = datetime.fromisoformat(values[2])
+        elif values[:3] == ["told", "market", "chain"] and values[4].get("is"):
+            chain = values[4]["is"]
+            rows = (dict(zip(QUOTE_FIELDS, row, strict=True)) for row in chain["quotes"])
+            quotes = found.setdefault((at, chain["underlying"]), {})
+            quotes |= {row["occ"]: (row["bid"], row["ask"]) for row in rows}
+    return found
+
+
+def told_by(lines, port, call):
+    """Give (instant, question, answer) of each answer to `call` that was told and is not None."""
+    at = None
+    for values in lines:
+        if values[0] == "at":
+            at = datetime.fromisoformat(values[2])
+        elif values[:3] == ["told", port, call] and values[4].get("is") is not None:
+            yield at, values[3], values[4]["is"]

@@ -1,6 +1,7 @@
 """Recorded headlines as news items, one an article. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -9,16 +10,17 @@ import polars as pl
 from ops_pipeline.adapters.recorded.frames import instant_of
 from ops_pipeline.domain.news import NewsItem, identify_news
 
-_COLUMNS = ("ticker", "published_at", "headline", "summary", "source", "uid")
+_COLUMNS = ("ticker", "published_at", "headline", "summary", "source", "uid", "first_seen_at")
 
 
 def read_news(
     tables: Sequence[pl.LazyFrame], *, symbols: Sequence[str], first: date, last: date
 ) -> list[NewsItem]:
-    """Give the items of the period about `symbols`, oldest first.
+    """Give the items of the period about `symbols`, the first seen first.
 
-    An article that stands under several tickers (one uid) is one item with all of them as hints. The
-    capture came hours later, so publication stands for first seen.
+    An article that stands under several tickers (one uid) is one item with all of them as hints; one
+    without a ticker is for whoever finds a name in its text. Where a table does not say when it was first
+    seen, the capture came hours later, and publication stands for it.
     """
     start = datetime.combine(first, time(), tzinfo=UTC)
     end = datetime.combine(last + timedelta(days=1), time(), tzinfo=UTC)
@@ -26,12 +28,13 @@ def read_news(
     for given in tables:
         table = _as_news(given)
         rows = table.filter(
-            pl.col("ticker").is_in(list(symbols)), pl.col("published_at").is_between(start, end)
+            pl.col("ticker").is_null() | pl.col("ticker").is_in(list(symbols)),
+            pl.col("published_at").is_between(start, end),
         )
         present = [name for name in _COLUMNS if name in table.collect_schema().names()]
         for row in rows.select(present).collect().iter_rows(named=True):
             _take(items, row)
-    return sorted(items.values(), key=lambda item: (item.published_at, item.news_id))
+    return sorted(items.values(), key=lambda item: (item.first_seen_at, item.news_id))
 
 
 def _as_news(table: pl.LazyFrame) -> pl.LazyFrame:
@@ -44,7 +47,8 @@ def _as_news(table: pl.LazyFrame) -> pl.LazyFrame:
             source=pl.lit("posts"),
             uid=pl.col("tweet_id").cast(pl.String()),
         )
-    return table.with_columns(published_at=instant_of(table, "published_at"))
+    times = [name for name in ("published_at", "first_seen_at") if name in table.collect_schema().names()]
+    return table.with_columns(**{name: instant_of(table, name) for name in times})
 
 
 def _take(items: dict[str, NewsItem], row: dict[str, Any]) -> None:
@@ -54,24 +58,18 @@ def _take(items: dict[str, NewsItem], row: dict[str, Any]) -> None:
     source = row.get("source") or "recorded"
     story = row.get("uid") or f"{row['published_at'].isoformat()} {headline}"
     known = items.get(story)
+    hints = (*(known.tickers if known is not None else ()), row["ticker"])
+    named = tuple(dict.fromkeys(ticker for ticker in hints if ticker is not None))
     if known is not None:
-        hints = tuple(dict.fromkeys((*known.tickers, row["ticker"])))
-        items[story] = _item(known.source, story, known.published_at, known.headline, known.body, hints)
+        items[story] = replace(known, tickers=named)
         return
-    body = row.get("summary") or ""
-    items[story] = _item(source, story, row["published_at"], headline, body, (row["ticker"],))
-
-
-def _item(
-    source: str, story: str, at: datetime, headline: str, body: str, tickers: tuple[str, ...]
-) -> NewsItem:
-    return NewsItem(
+    items[story] = NewsItem(
         news_id=identify_news(source, story),
         source=source,
         url=story,
-        published_at=at,
-        first_seen_at=at,
+        published_at=row["published_at"],
+        first_seen_at=row.get("first_seen_at") or row["published_at"],
         headline=headline,
-        body=body,
-        tickers=tickers,
+        body=row.get("summary") or "",
+        tickers=named,
     )

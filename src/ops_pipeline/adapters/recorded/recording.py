@@ -185,9 +185,9 @@ class Recording:
         return self._instants[place] if place < len(self._instants) else None
 
     def fetch(self, *, since: datetime, now: datetime) -> Sequence[NewsItem]:
-        """Give items published in (since, now], oldest first: publication stands for first seen."""
-        low = bisect_right(self._news, since, key=lambda item: item.published_at)
-        high = bisect_right(self._news, now, key=lambda item: item.published_at)
+        """Give items first seen in (since, now], oldest first."""
+        low = bisect_right(self._news, since, key=lambda item: item.first_seen_at)
+        high = bisect_right(self._news, now, key=lambda item: item.first_seen_at)
         return self._news[low:high]
 
 

@@ -20,13 +20,13 @@ _NOTHING: Form[None] = form_of(None)
 _NUMBER: Form[float] = form_of(float)
 _INSTANT: Form[datetime] = form_of(datetime)
 _MAYBE_INSTANT: Form[datetime | None] = form_of(datetime | None)
-_SPOT: Form[SpotQuote | None] = form_of(SpotQuote | None)
-_BARS: Form[Sequence[Bar]] = form_of(tuple[Bar, ...])
-_READINGS: Form[Sequence[IvReading]] = form_of(tuple[IvReading, ...])
+SPOT: Form[SpotQuote | None] = form_of(SpotQuote | None)
+BARS: Form[Sequence[Bar]] = form_of(tuple[Bar, ...])
+READINGS: Form[Sequence[IvReading]] = form_of(tuple[IvReading, ...])
 _SPLITS: Form[Sequence[Split]] = form_of(tuple[Split, ...])
-_REGIME: Form[RegimeReading | None] = form_of(RegimeReading | None)
+REGIME: Form[RegimeReading | None] = form_of(RegimeReading | None)
 _EARNINGS: Form[EarningsDate | None] = form_of(EarningsDate | None)
-_NEWS: Form[Sequence[NewsItem]] = form_of(tuple[NewsItem, ...])
+NEWS: Form[Sequence[NewsItem]] = form_of(tuple[NewsItem, ...])
 _ACCOUNT: Form[BrokerAccount] = form_of(BrokerAccount)
 _POSITIONS: Form[Sequence[BrokerPosition]] = form_of(tuple[BrokerPosition, ...])
 _ORDER: Form[BrokerOrder | None] = form_of(BrokerOrder | None)
@@ -52,13 +52,13 @@ class TapedMarket:
         self._market = market
 
     def spot(self, ticker: str, *, now: datetime) -> SpotQuote | None:
-        return self._ask("spot", [ticker], _SPOT, lambda: self._market.spot(ticker, now=now))
+        return self._ask("spot", [ticker], SPOT, lambda: self._market.spot(ticker, now=now))
 
     def bars(self, ticker: str, *, interval: Interval, after: datetime, now: datetime) -> Sequence[Bar]:
         return self._ask(
             "bars",
             [ticker, interval, after],
-            _BARS,
+            BARS,
             lambda: self._market.bars(ticker, interval=interval, after=after, now=now),
         )
 
@@ -79,7 +79,7 @@ class TapedMarket:
         return self._ask(
             "iv_history",
             [ticker, before, limit],
-            _READINGS,
+            READINGS,
             lambda: self._market.iv_history(ticker, before=before, limit=limit),
         )
 
@@ -93,7 +93,7 @@ class TapedMarket:
 
     def volatility_index(self, *, before: date) -> RegimeReading | None:
         return self._ask(
-            "volatility_index", [before], _REGIME, lambda: self._market.volatility_index(before=before)
+            "volatility_index", [before], REGIME, lambda: self._market.volatility_index(before=before)
         )
 
     def earnings(self, ticker: str, *, now: datetime) -> EarningsDate | None:
@@ -120,7 +120,7 @@ class TapedNews:
         self._news = news
 
     def fetch(self, *, since: datetime, now: datetime) -> Sequence[NewsItem]:
-        return self._tape.ask("news", "fetch", [since], _NEWS, lambda: self._news.fetch(since=since, now=now))
+        return self._tape.ask("news", "fetch", [since], NEWS, lambda: self._news.fetch(since=since, now=now))
 
 
 class TapedBroker:

@@ -29,7 +29,7 @@ from ops_pipeline.app.cli.drill import drill
 from ops_pipeline.app.cli.explain import explain
 from ops_pipeline.app.cli.inspect import register as register_inspection
 from ops_pipeline.app.cli.live import jobs, plan, run, stage_app
-from ops_pipeline.app.cli.recording import parity, record
+from ops_pipeline.app.cli.recording import parity, record, recording_app
 from ops_pipeline.app.cli.resolve import adopt, release, resolve
 from ops_pipeline.app.cli.running import demo, replay, reset, runs
 from ops_pipeline.app.cli.sim import sim_app
@@ -77,6 +77,7 @@ app.add_typer(symbols_app, name="symbols")
 app.add_typer(db_app, name="db")
 app.add_typer(verify_app, name="verify")
 app.add_typer(sim_app, name="sim")
+app.add_typer(recording_app, name="recording")
 
 
 @db_app.callback()

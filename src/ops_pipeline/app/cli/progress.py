@@ -1,4 +1,4 @@
-"""Shows how far the replay of a recording is. Shell."""
+"""Shows how far a recording was read or replayed. Shell."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 class MomentProgress:
-    """One line that moves with the instant that is replayed; silent where JSON is asked for."""
+    """One line that moves with the instant that is reached; silent where JSON is asked for."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, what: str = "replayed") -> None:
         from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
         self._bar = Progress(
@@ -21,6 +21,7 @@ class MomentProgress:
             disable=quiet,
             transient=True,
         )
+        self._what = what
         self._task = self._bar.add_task("reading the recording", total=None)
 
     def __enter__(self) -> Self:
@@ -31,5 +32,5 @@ class MomentProgress:
         self._bar.stop()
 
     def after_moment(self, moment: "Moment") -> None:
-        """Show the instant that was replayed."""
-        self._bar.update(self._task, description=f"replayed up to {moment.at:%Y-%m-%d %H:%M:%S} UTC")
+        """Show the instant that was reached."""
+        self._bar.update(self._task, description=f"{self._what} up to {moment.at:%Y-%m-%d %H:%M:%S} UTC")

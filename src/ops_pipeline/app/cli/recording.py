@@ -1,4 +1,4 @@
-"""Commands that keep what a run is told and compare it with its replay: record, parity. Shell."""
+"""Commands that keep what a run is told, and what can be done with it: record, recording, parity. Shell."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,10 +7,15 @@ import typer
 
 from ops_pipeline.app.cli import shared
 from ops_pipeline.app.cli.progress import MomentProgress
+from ops_pipeline.domain.errors import OpsError
 
 if TYPE_CHECKING:
+    from ops_pipeline.adapters.tape.market_tables import Written
     from ops_pipeline.app.divergence import Divergence
     from ops_pipeline.app.parity import Parity
+    from ops_pipeline.app.runs import Run
+
+recording_app = typer.Typer(help="What a recorded run was told, in other forms.", no_args_is_help=True)
 
 Recording = Annotated[
     Path | None,
@@ -32,8 +37,9 @@ def record(
     """Keep the quotes, chains, bars and news of a session; every account only says what it would do."""
     from ops_pipeline.app.cli.running import shipped
     from ops_pipeline.app.live import Order, run_live
+    from ops_pipeline.app.market_tables import told
     from ops_pipeline.app.settings import load_settings
-    from ops_pipeline.app.taping import FOLDER, watching_only
+    from ops_pipeline.app.taping import FOLDER, is_recorded, watching_only
 
     wanted = load_settings(config or shipped("demo.toml"))
     settings = watching_only(wanted, chains_every=chains_every)
@@ -45,10 +51,68 @@ def record(
     order = Order(speed=speed, sessions=sessions, anew=True, record=True, kind="record")
     outcome = run_live(settings, home, order, say=say)
     folder = outcome.run.path / FOLDER
-    if as_json:
-        shared.print_json(outcome.summary | {"recording": str(folder)})
-    else:
+    if not as_json:
         shared.console.print(f"recorded {outcome.summary['sessions']} sessions in {folder}", soft_wrap=True)
+    # Stopped before its first moment, a run was told nothing.
+    written = _tables(outcome.run, as_json=as_json) if is_recorded(outcome.run) else None
+    if as_json:
+        market = told(written) if written is not None else None
+        shared.print_json(outcome.summary | {"recording": str(folder), "market": market})
+    elif written is not None:
+        _say_tables(written)
+
+
+@recording_app.callback()
+def _recording() -> None:
+    """Keep `tables` a command of its own."""
+
+
+@recording_app.command()
+def tables(
+    run: Annotated[
+        str | None, typer.Argument(help="Recorded run: id or number. Default: the latest.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="New or empty folder. Default: `market` in the run's.")
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Option("--recording", help="Recording to read. Default: the run's own.")
+    ] = None,
+    home: shared.Home = shared.DEFAULT_HOME,
+    as_json: shared.Json = False,
+) -> None:
+    """Write the chains, bars, news and IVs a run was told as tables for `ops replay --data`."""
+    from ops_pipeline.app.market_tables import tables_of, told
+    from ops_pipeline.app.runs import find_run
+
+    with MomentProgress(quiet=as_json, what="read") as progress:
+        written = tables_of(
+            find_run(home, run), recording=recording, folder=to, progress=progress.after_moment
+        )
+    if as_json:
+        shared.print_json(told(written))
+    else:
+        _say_tables(written)
+
+
+def _tables(run: "Run", *, as_json: bool) -> "Written | None":
+    """Write a run's tables; what hinders that is said, for the recording itself is there."""
+    from ops_pipeline.app.market_tables import tables_of
+
+    try:
+        with MomentProgress(quiet=as_json, what="read") as progress:
+            return tables_of(run, progress=progress.after_moment)
+    except OpsError as error:
+        shared.errors.print(f"no tables: {error}", markup=False, highlight=False, soft_wrap=True)
+        return None
+
+
+def _say_tables(written: "Written") -> None:
+    from ops_pipeline.app.market_tables import replay_command, sentence
+
+    for line in (sentence(written), replay_command(written)):
+        if line is not None:
+            shared.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def parity(
