@@ -52,7 +52,9 @@ def record(
     outcome = run_live(settings, home, order, say=say)
     folder = outcome.run.path / FOLDER
     if not as_json:
-        shared.console.print(f"recorded {outcome.summary['sessions']} sessions in {folder}", soft_wrap=True)
+        count = outcome.summary["sessions"]
+        told = f"recorded {count} session{'' if count == 1 else 's'} in {folder}"
+        shared.console.print(told, soft_wrap=True)
     # Stopped before its first moment, a run was told nothing.
     written = _tables(outcome.run, as_json=as_json) if is_recorded(outcome.run) else None
     if as_json:
