@@ -53,8 +53,8 @@ def record(
     folder = outcome.run.path / FOLDER
     if not as_json:
         count = outcome.summary["sessions"]
-        told = f"recorded {count} session{'' if count == 1 else 's'} in {folder}"
-        shared.console.print(told, soft_wrap=True)
+        line = f"recorded {count} session{'' if count == 1 else 's'} in {folder}"
+        shared.console.print(line, soft_wrap=True)
     # Stopped before its first moment, a run was told nothing.
     written = _tables(outcome.run, as_json=as_json) if is_recorded(outcome.run) else None
     if as_json:
