@@ -119,3 +119,12 @@ def test_a_database_that_is_away_keeps_no_broker_from_being_stopped(rig):
     assert (rig.book.suspended, alerts(rig)) == (True, [])
     keep(rig, desk)
     assert alerts(rig) == ["trading_suspended"]
+
+
+def test_a_suspension_that_could_not_be_noted_is_lifted_all_the_same(rig):
+    failing = Failing(rig.store, 1, StoreUnavailableError("away"), "commit")
+    brake = Brake(ControlLevel.HARD_STOP, "a KILL file")
+    keep(rig, replace(rig.desk, store=failing, brake=lambda: brake))
+    assert rig.book.suspended
+    keep(rig)
+    assert (rig.book.suspended, alerts(rig)) == (False, [])

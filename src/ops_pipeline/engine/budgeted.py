@@ -78,7 +78,8 @@ class BudgetedBroker:
 
     def positions(self) -> Sequence[BrokerPosition]:
         shown = self._budget.shown
-        if self._use is Use.EXIT and shown is not None and self._budget.now() - shown[0] < _YOUNG:
+        young = shown is not None and timedelta(0) <= self._budget.now() - shown[0] < _YOUNG
+        if self._use is Use.EXIT and shown is not None and young:
             return shown[1]
         self._spend(self._use)
         rows = self._broker.positions()

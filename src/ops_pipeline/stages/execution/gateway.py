@@ -56,11 +56,12 @@ class Requests:
     """What was lately asked of one account's broker; lives as long as the process.
 
     `cancels`: when each order's cancel was asked for last, and how often; `suspended`: whether the broker was
-    told to take no order, None: that is not known.
+    told to take no order, None: that is not known; `unnoted`: it may have been, and no alert could be stored.
     """
 
     cancels: dict[ClientOrderId, tuple[datetime, int]] = field(default_factory=dict)
     suspended: bool | None = None
+    unnoted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +173,7 @@ def request_cancel(order: Order, *, desk: Desk, now: datetime) -> bool:
     except RequestBudgetSpent:
         return False
     except BrokerUnavailable:
-        pass  # it may have arrived
+        times = 0  # a broker that is away is no cancel that hangs
     orders = desk.store.ledger(desk.account).orders
     still = {id_: asked for id_, asked in cancels.items() if orders[id_].is_live}
     desk.requests.cancels = still | {order.id: (now, times + 1)}
@@ -195,17 +196,20 @@ def keep_suspended(desk: Desk, *, now: datetime) -> None:
             severity=Severity.PAGE,
             detail="HARD_STOP: the broker itself takes no order of this account",
         )
+        desk.requests.unnoted = True
         with suppress(StoreUnavailableError):  # a database that is away keeps no broker from being stopped
             desk.store.commit(desk.account, [raised], at=now)
-    if not (wanted or stands) or (wanted and desk.requests.suspended):
+            desk.requests.unnoted = False
+    if not (wanted or stands or desk.requests.unnoted) or (wanted and desk.requests.suspended):
         return
     desk.requests.suspended = None  # a request that fails may have arrived
     with suppress(BrokerUnavailable):
         desk.broker.suspend(on=wanted)
         desk.requests.suspended = wanted
         if not wanted:
-            cleared = AlertCleared(code=AlertCode.TRADING_SUSPENDED, key=_BROKER)
-            desk.store.commit(desk.account, [cleared], at=now)
+            desk.requests.unnoted = False
+            cleared = [AlertCleared(code=AlertCode.TRADING_SUSPENDED, key=_BROKER)] if stands else []
+            desk.store.commit(desk.account, cleared, at=now)
 
 
 def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:

@@ -19,7 +19,6 @@ from ops_pipeline.stages.position_manager import roll_saga
 from ops_pipeline.stages.position_manager.exit_orders import (
     Exit,
     all_exits,
-    cause_of,
     exit_intent,
     is_unsettled,
     limit_of,
@@ -97,10 +96,10 @@ def cancel_exits(position: Position, decision: ExitDecision, *, desk: Desk, now:
     """
     ledger = desk.store.ledger(desk.account)
     working = working_exits(ledger, position)
-    cause = cause_of(position, decision, ledger)
+    stays = is_unsettled(position, decision, ledger, qty=decision.qty)
     asked = [
-        request_cancel(order, desk=desk, now=now)
-        if order.state is OrderState.QUARANTINED and (order.intent.purpose, order.intent.key) != cause
+        not stays and request_cancel(order, desk=desk, now=now)
+        if order.state is OrderState.QUARANTINED
         else cancel(order, desk=desk, now=now, reason=why)
         for order in working
     ]
