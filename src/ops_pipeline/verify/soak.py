@@ -278,7 +278,7 @@ def measure(bench: Bench, size: int) -> Result:
             "resident, MiB": round(last.resident_mib, 1),
             "file descriptors": last.files,
             "threads": last.threads,
-            "by the wall's clock, bytes an event": round(minute.bytes_an_event),
+            "by the wall's clock, bytes a row": round(minute.bytes_a_row),
             "database, bytes a session": last.database_bytes // size,
             "second half's bytes, % of the first's": (
                 _second_half_percent([sample.database_bytes for sample in warm]) if len(warm) > 2 else None

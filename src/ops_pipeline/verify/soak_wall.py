@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ops_pipeline.adapters.store.store import read_store
 from ops_pipeline.verify.goals import Bench
 from ops_pipeline.verify.processes import ended, machine_s, pause
 from ops_pipeline.verify.rig import Rig, Running, open_rig
+from ops_pipeline.verify.scenario import START
 from ops_pipeline.verify.troubles import Climate
 from ops_pipeline.verify.workload import workload
 
@@ -15,19 +17,21 @@ _SEED = 1
 _LOOKS_EVERY_S = 0.5
 # The first part of it is spent on what a process only does once.
 _WARM_UP = 0.25
-# What is kept of an order and its events; a leak would come with every look, not with every event.
-_MOST_BYTES_AN_EVENT = 8_192
+# What is kept of an event, or of a session's verdict; a leak would come with every look, not with every row.
+_MOST_BYTES_A_ROW = 8_192
+# SQLite keeps so much of the database as it is written.
+_PAGE_CACHE_BYTES = 2 * 2**20
 _PAGE_BYTES = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a process took at an instant, and the events it had stored by then."""
+    """What a process took at an instant, and the events and verdicts it had stored by then."""
 
     resident_bytes: int
     files: int
     threads: int
-    events: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,11 @@ class Minute:
     violations: Sequence[str]
 
     @property
-    def bytes_an_event(self) -> float:
-        """Give how the process grew with what it stored."""
+    def bytes_a_row(self) -> float:
+        """Give how the process grew with what it stored, beyond the database's own cache."""
         first, last = self.looks[0], self.looks[-1]
-        return (last.resident_bytes - first.resident_bytes) / max(1, last.events - first.events)
+        grown = last.resident_bytes - first.resident_bytes - _PAGE_CACHE_BYTES
+        return max(0, grown) / max(1, last.rows - first.rows)
 
     def objections(self) -> list[str]:
         """Say what grew, and what the judges of the end object to."""
@@ -52,8 +57,8 @@ class Minute:
         ):
             if len(counts) > 1:
                 found.append(f"by the wall's clock: {what} were {sorted(counts)}, expected one number")
-        if self.bytes_an_event > _MOST_BYTES_AN_EVENT:
-            found.append(f"by the wall's clock: {self.bytes_an_event:.0f} bytes grew with each event")
+        if self.bytes_a_row > _MOST_BYTES_A_ROW:
+            found.append(f"by the wall's clock: {self.bytes_a_row:.0f} bytes grew with each row")
         return found
 
 
@@ -105,5 +110,13 @@ def _look(rig: Rig, pid: int | None) -> Look:
         resident_bytes=int((process / "statm").read_text().split()[1]) * _PAGE_BYTES,
         files=len(list((process / "fd").iterdir())),
         threads=int(status["Threads"]),
-        events=sum(ledger.seq for ledger in rig.ledgers().values()),
+        rows=_rows(rig),
     )
+
+
+def _rows(rig: Rig) -> int:
+    with read_store(rig.database) as store:
+        return sum(
+            store.ledger(account).seq + len(store.verdicts(account, session=START.date()))
+            for account in rig.accounts
+        )
