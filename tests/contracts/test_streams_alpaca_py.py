@@ -92,18 +92,24 @@ def test_a_partial_fill_is_told_as_one_and_the_rest_as_a_fill(server):
         for number in range(80):
             server.buy(qty=4, occ=cheap.occ, limit=2 * cheap.ask, tag=f"in parts {number}")
         wait_for(lambda: parts(heard), "a partial fill and its rest")
-        (first, last) = parts(heard)[0]
+        *earlier, last = parts(heard)[0]
+    first = earlier[0]
     assert (first.order.status, last.order.status) == (OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
     assert 0 < first.qty < 4
-    assert first.qty + last.qty == 4
+    assert sum(update.qty for update in earlier) + last.qty == 4
     assert (first.order.filled_qty, last.order.filled_qty) == (str(int(first.qty)), "4")
 
 
 def parts(heard):
-    """Give the pairs of a partial fill and the fill that ended its order."""
-    first = {update.order.id: update for update in heard if update.event == TradeEvent.PARTIAL_FILL}
-    ended = {update.order.id: update for update in heard if update.event == TradeEvent.FILL}
-    return [(first[key], ended[key]) for key in first if key in ended]
+    """Give, of each order that filled in parts, its partial fills and the fill that ended it."""
+    told = list(heard)
+    ended = {update.order.id: update for update in told if update.event == TradeEvent.FILL}
+    partial = [update for update in told if update.event == TradeEvent.PARTIAL_FILL]
+    return [
+        [*(update for update in partial if update.order.id == key), fill]
+        for key, fill in ended.items()
+        if any(update.order.id == key for update in partial)
+    ]
 
 
 def test_a_cancelled_order_is_told_as_cancelled(server):

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from ops_pipeline.adapters.simulator.broker import Fault
 from ops_pipeline.app import live
+from ops_pipeline.app.taping import UNTAPED
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.records import StepReport
 from ops_pipeline.engine.clock import ScaledClock, SimulatedClock
@@ -43,7 +44,9 @@ class Calm:
         pass
 
 
-CALM = live.Beside(backups=Calm(), attendant=Calm(), watch=Calm(), streams=Calm(), dead_man=Calm())
+CALM = live.Beside(
+    backups=Calm(), attendant=Calm(), watch=Calm(), streams=Calm(), dead_man=Calm(), taping=UNTAPED
+)
 
 
 def driven(assembly):

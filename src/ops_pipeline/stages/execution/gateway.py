@@ -47,6 +47,7 @@ ACTIVITY_OVERLAP = timedelta(days=5)
 _CLOCK_SLACK = timedelta(minutes=10)
 # A cancel that hangs is asked for again after 6 s, then after twice as long each time, up to this.
 _CANCEL_AGAIN_AT_LEAST = timedelta(minutes=1)
+_DOUBLINGS = (1, 2, 4, 8, 16)
 # What the alert of a suspension is about.
 _BROKER = "broker"
 
@@ -55,11 +56,13 @@ _BROKER = "broker"
 class Requests:
     """What was lately asked of one account's broker; lives as long as the process.
 
-    `cancels`: when each order's cancel was asked for last, and how often; `suspended`: whether the broker was
-    told to take no order, None: that is not known; `unnoted`: it may have been, and no alert could be stored.
+    `cancels`: when each order's cancel was asked for last, and how often it was answered; `read_at`: when
+    its orders were last read; `suspended`: whether the broker was told to take no order, None: that is not
+    known; `unnoted`: it may have been, and no alert could be stored.
     """
 
     cancels: dict[ClientOrderId, tuple[datetime, int]] = field(default_factory=dict)
+    read_at: datetime | None = None
     suspended: bool | None = None
     unnoted: bool = False
 
@@ -162,12 +165,11 @@ def request_cancel(order: Order, *, desk: Desk, now: datetime) -> bool:
     The order's state stays what it is, as it must where a person is to settle it. Cancels that hang leave
     requests to the others: what was not asked for want of a request is asked as soon as there is one.
     """
-    cancels = desk.requests.cancels
-    last, times = cancels.get(order.id, (now, 0))
-    waits = min(CANCEL_AGAIN * 2 ** max(0, times - 1), _CANCEL_AGAIN_AT_LEAST)
-    just_asked = times > 0 and timedelta(0) <= now - last < waits
+    asked = desk.requests.cancels.get(order.id)
+    just_asked = asked is not None and timedelta(0) <= now - asked[0] < _asks_again_after(*asked, desk)
     if order.broker_order_id is None or order.has_ended or just_asked:
         return False
+    times = asked[1] + 1 if asked is not None else 1
     try:
         desk.broker.cancel(order.broker_order_id)
     except RequestBudgetSpent:
@@ -175,9 +177,17 @@ def request_cancel(order: Order, *, desk: Desk, now: datetime) -> bool:
     except BrokerUnavailable:
         times = 0  # a broker that is away is no cancel that hangs
     orders = desk.store.ledger(desk.account).orders
-    still = {id_: asked for id_, asked in cancels.items() if orders[id_].is_live}
-    desk.requests.cancels = still | {order.id: (now, times + 1)}
+    still = {id_: asked for id_, asked in desk.requests.cancels.items() if orders[id_].is_live}
+    desk.requests.cancels = still | {order.id: (now, times)}
     return True
+
+
+def _asks_again_after(asked_at: datetime, times: int, desk: Desk) -> timedelta:
+    """Give how long a cancel is not repeated; what it did is seen first, while the broker can be read."""
+    read_at = desk.requests.read_at
+    if times and (read_at is None or read_at < asked_at):
+        return _CANCEL_AGAIN_AT_LEAST
+    return min(CANCEL_AGAIN * _DOUBLINGS[min(max(0, times - 1), len(_DOUBLINGS) - 1)], _CANCEL_AGAIN_AT_LEAST)
 
 
 def keep_suspended(desk: Desk, *, now: datetime) -> None:
@@ -235,6 +245,7 @@ def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Obse
     if since is not None:
         oldest = min(oldest, now - alarms.FOREIGN_WITHIN)
     shown = desk.broker.orders(since=oldest - _CLOCK_SLACK)
+    desk.requests.read_at = now
     # Fills first: they outrank what an order says of itself.
     booked = bookings(ledger, activities, closes=desk.close_on)
     foreign = alarms.foreign_instance(ledger, shown, database_id=desk.store.database_id, now=now)
