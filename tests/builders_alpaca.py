@@ -169,3 +169,11 @@ def recorded(folder: Path, name: str) -> list[dict]:
     """Read a file of recorded payloads."""
     text = (folder / "alpaca_payloads" / f"{name}.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
+
+
+SINCE = NOW - timedelta(days=5)
+
+
+def patience_for(answer):
+    """Wait no longer than a test must for an answer that is held back."""
+    return QUICK if answer.delay_s else PATIENT

@@ -12,6 +12,7 @@ import uvicorn
 
 from ops_pipeline.adapters.alpaca.stream_link import StreamKey, StreamMeans
 from ops_pipeline.adapters.alpaca.stream_patience import LinkRules
+from ops_pipeline.adapters.alpaca.streams import TradeUpdates
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
 from ops_pipeline.domain.instruments import Right
@@ -212,3 +213,36 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+# Time enough for a thread that waits 5 ms at a time to do whatever it would do.
+A_WHILE_S = 0.15
+
+
+def updates_of(server, clock, **wishes):
+    return TradeUpdates(server.url("/stream"), key=KEY, means=clock.means(), **wishes)
+
+
+def listening(stream):
+    wait_for(lambda: stream.state.listening, "the stream to listen")
+
+
+def drained(stream, count):
+    """Wait for that many updates."""
+    found = []
+
+    def enough():
+        found.extend(stream.drain())
+        return len(found) >= count
+
+    wait_for(enough, f"{count} updates")
+    return found
+
+
+def wait_s_until_next_attempt(stream, clock):
+    """Move time on in small steps until the stream tries again; give how long that took, or a little more."""
+    began, attempts = clock.seconds, stream.state.attempts
+    while stream.state.attempts == attempts:
+        clock.seconds += max(0.1, (clock.seconds - began) / 10)
+        sleep(0.006)
+    return clock.seconds - began

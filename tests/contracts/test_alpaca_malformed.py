@@ -19,8 +19,8 @@ from ops_pipeline.adapters.alpaca.translate_market import bar_of
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.orders import Accepted, Deferred, Rejected, Unknown
+from tests import builders_payloads as payloads
 from tests.builders_alpaca import CALL, NOW, account_row, approved, fill_row, order_row
-from tests.contracts import test_alpaca_payloads as payloads
 
 JUNK = st.one_of(
     st.none(),

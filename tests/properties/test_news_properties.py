@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipeline.adapters.feeds.parse import FeedError, parse_feed
-from ops_pipeline.adapters.feeds.plaintext import remove_invisible, to_plain_text
 from ops_pipeline.adapters.textmodels.lexicon import score_text
 from ops_pipeline.adapters.textmodels.words import DIRECTION, NOUNS, OPINION
 from ops_pipeline.domain.news import NewsItem, identify_news
+from ops_pipeline.domain.plaintext import remove_invisible, to_plain_text
 from ops_pipeline.stages.classifier.rules import classify
 from ops_pipeline.stages.classifier.tickers import build_universe
 from ops_pipeline.stages.feature_computer.news_score import read_news

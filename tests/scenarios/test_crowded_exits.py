@@ -20,6 +20,7 @@ from ops_pipeline.verify.scenarios_crowd import _OLD, _ROLL_DAY, _features
 from ops_pipeline.verify.terms import Direct, LabAccount
 
 RICH = LabAccount(id=AccountId("rich"), cash=to_usd4("1000000"), options_level=2)
+ROLLER = LabAccount(id=AccountId("rich"), cash=to_usd4("240000"), options_level=2)
 READS = ("account", "positions", "orders", "order", "activities")
 
 
@@ -162,13 +163,15 @@ def test_the_least_of_13_resting_exits_is_repriced_where_requests_are_slow(tmp_p
     assert least.closed_at < at(14, 45)
 
 
-def wished(keep):
-    def do(lab):
-        position = next(iter(lab.ledger(LARGE.id).positions))
-        wish = PositionWished(position_id=position, keep=keep, reason="sell it", actor="operator")
-        lab.process.store.commit(LARGE.id, [wish], at=lab.clock.now())
+def wished(keep, when, account=LARGE):
+    """A person wants so many kept of the position that was opened first."""
 
-    return Act(at=at(14, 45), do=do)
+    def do(lab):
+        position = next(iter(lab.ledger(account.id).positions))
+        wish = PositionWished(position_id=position, keep=keep, reason="sell it", actor="operator")
+        lab.process.store.commit(account.id, [wish], at=lab.clock.now())
+
+    return Act(at=when, do=do)
 
 
 @pytest.mark.parametrize(("keep", "left"), [(0, 0), (1, 2)], ids=["all", "a part"])
@@ -178,7 +181,12 @@ def test_a_person_sells_what_is_left_beside_a_part_whose_fill_is_untold(tmp_path
     prices.put(at(14, 41), "1.85", "1.90", occ=CALL, size=1)
     prices.put(at(14, 41, 14), "1.85", "1.90", occ=CALL, size=0)
     prices.put(at(14, 44), "1.70", "1.72", occ=CALL, size=100)
-    plan = Plan(market=prices, acts=[holding(), wished(keep)], end=at(14, 52), network=hiding_fills_of("-t-"))
+    plan = Plan(
+        market=prices,
+        acts=[holding(), wished(keep, at(14, 45))],
+        end=at(14, 52),
+        network=hiding_fills_of("-t-"),
+    )
     lab = ran(plan, tmp_path)
     part = next(o for o in lab.ledger(LARGE.id).orders.values() if o.intent.purpose is Purpose.TIER)
     assert (part.state, part.cum, part.booked) == (OrderState.QUARANTINED, 2, 0)
@@ -207,39 +215,39 @@ def test_a_day_trade_is_sold_by_the_close_beside_a_part_whose_fill_is_untold(tmp
     assert not lab.oracles[LARGE.id].positions()
 
 
-@pytest.mark.parametrize("flattened", [False, True], ids=["stop", "flatten"])
-def test_a_roll_whose_sale_is_untold_keeps_no_exit_waiting(tmp_path, flattened):
-    account = LabAccount(id=AccountId("rich"), cash=to_usd4("240000"), options_level=2)
-    day = _ROLL_DAY
+def rolling(quotes, acts, *, until, network=None):
+    """A roll at 15:00 of four contracts of which one is sold at 15:00:10; then what is quoted and done."""
     prices = LabMarket()
     prices.put(at(14, 30), "1.20", "1.20", occ=_OLD)
-    prices.put(at(14, day=day), "1.18", "1.20", occ=_OLD, size=0)
-    prices.put(at(14, day=day), "1.60", "1.62", occ=LATER, size=100)
-    prices.put(at(15, 0, 10, day=day), "1.18", "1.20", occ=_OLD, size=1)
-    prices.put(at(15, 0, 30, day=day), "1.18", "1.20", occ=_OLD, size=0)
-    prices.put(
-        at(15, 4, day=day),
-        "1.10" if flattened else "0.80",
-        "1.15" if flattened else "0.85",
-        occ=_OLD,
-        size=100,
-    )
-    acts = [holding(account=account), Act(at=at(15, 0, day=day), do=_features)]
-    if flattened:
-        acts.append(level(ControlLevel.FLATTEN, at(15, 6, day=day), account=account))
-    plan = Plan(
+    prices.put(at(14, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD, size=0)
+    prices.put(at(14, day=_ROLL_DAY), "1.60", "1.62", occ=LATER, size=100)
+    prices.put(at(15, 0, 10, day=_ROLL_DAY), "1.18", "1.20", occ=_OLD, size=1)
+    for when, bid, ask, size in quotes:
+        prices.put(when, bid, ask, occ=_OLD, size=size)
+    return Plan(
         market=prices,
-        accounts=(account,),
-        acts=acts,
+        accounts=(ROLLER,),
+        acts=[holding(account=ROLLER), Act(at=at(15, day=_ROLL_DAY), do=_features), *acts],
         idle_from=at(14, 41),
-        idle_until=at(15, 0, day=day),
-        end=at(15, 15, day=day),
-        network=hiding_fills_of("-c-"),
+        idle_until=at(15, day=_ROLL_DAY),
+        end=until,
+        network=network,
     )
+
+
+@pytest.mark.parametrize("flattened", [False, True], ids=["stop", "flatten"])
+def test_a_roll_whose_sale_is_untold_keeps_no_exit_waiting(tmp_path, flattened):
+    bid, ask = ("1.10", "1.15") if flattened else ("0.80", "0.85")
+    quotes = [
+        (at(15, 0, 30, day=_ROLL_DAY), "1.18", "1.20", 0),
+        (at(15, 4, day=_ROLL_DAY), bid, ask, 100),
+    ]
+    acts = [level(ControlLevel.FLATTEN, at(15, 6, day=_ROLL_DAY), account=ROLLER)] if flattened else []
+    plan = rolling(quotes, acts, until=at(15, 15, day=_ROLL_DAY), network=hiding_fills_of("-c-"))
     lab = ran(plan, tmp_path)
-    states = {order.intent.purpose: order.state for order in lab.ledger(account.id).orders.values()}
+    states = {order.intent.purpose: order.state for order in lab.ledger(ROLLER.id).orders.values()}
     assert states[Purpose.ROLL_CLOSE] is OrderState.QUARANTINED
-    assert not [row for row in lab.oracles[account.id].positions() if row.symbol == _OLD]
+    assert not [row for row in lab.oracles[ROLLER.id].positions() if row.symbol == _OLD]
 
 
 def test_cancels_that_hang_leave_requests_to_the_others(tmp_path):
@@ -281,37 +289,16 @@ def test_cancels_that_hang_leave_requests_to_the_others(tmp_path):
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["stop", "person"])
 def test_a_roll_that_an_exit_outruns_buys_no_successor(tmp_path, by_hand):
-    account = LabAccount(id=AccountId("rich"), cash=to_usd4("240000"), options_level=2)
-    day = _ROLL_DAY
-    prices = LabMarket()
-    prices.put(at(14, 30), "1.20", "1.20", occ=_OLD)
-    prices.put(at(14, day=day), "1.18", "1.20", occ=_OLD, size=0)
-    prices.put(at(14, day=day), "1.60", "1.62", occ=LATER, size=100)
-    prices.put(at(15, 0, 10, day=day), "1.18", "1.20", occ=_OLD, size=1)
-    prices.put(at(15, 0, 12, day=day), "1.18", "1.20", occ=_OLD, size=0)
     bid, ask = ("1.18", "1.20") if by_hand else ("0.80", "0.85")
-    prices.put(at(15, 0, 13, day=day), bid, ask, occ=_OLD, size=100 if not by_hand else 0)
-    prices.put(at(15, 0, 25, day=day), bid, ask, occ=_OLD, size=100)
-
-    def sell_all(lab):
-        position = next(iter(lab.ledger(account.id).positions))
-        wish = PositionWished(position_id=position, keep=0, reason="sell it", actor="operator")
-        lab.process.store.commit(account.id, [wish], at=lab.clock.now())
-
-    acts = [holding(account=account), Act(at=at(15, 0, day=day), do=_features)]
-    acts += [Act(at=at(15, 0, 20, day=day), do=sell_all)] if by_hand else []
-    plan = Plan(
-        market=prices,
-        accounts=(account,),
-        acts=acts,
-        idle_from=at(14, 41),
-        idle_until=at(15, 0, day=day),
-        end=at(15, 5, day=day),
-    )
-    lab = ran(plan, tmp_path)
-    ledger = lab.ledger(account.id)
-    assert [roll.state for roll in ledger.rolls.values()] == ["closed_only"]
-    assert not lab.oracles[account.id].positions()
+    quotes = [
+        (at(15, 0, 12, day=_ROLL_DAY), "1.18", "1.20", 0),
+        (at(15, 0, 13, day=_ROLL_DAY), bid, ask, 0 if by_hand else 100),
+        (at(15, 0, 25, day=_ROLL_DAY), bid, ask, 100),
+    ]
+    acts = [wished(0, at(15, 0, 20, day=_ROLL_DAY), ROLLER)] if by_hand else []
+    lab = ran(rolling(quotes, acts, until=at(15, 5, day=_ROLL_DAY)), tmp_path)
+    assert [roll.state for roll in lab.ledger(ROLLER.id).rolls.values()] == ["closed_only"]
+    assert not lab.oracles[ROLLER.id].positions()
 
 
 @pytest.mark.parametrize("flattened", [False, True], ids=["stop", "flatten"])

@@ -11,13 +11,13 @@ from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.feeds.background import BackgroundSource
 from ops_pipeline.adapters.feeds.client import Feed, FeedSource, check_address, fetch_page
 from ops_pipeline.adapters.feeds.parse import MAX_BYTES, FeedError, clean_url, parse_feed
-from ops_pipeline.adapters.feeds.plaintext import remove_invisible, to_plain_text
 from ops_pipeline.adapters.store.store import open_store
 from ops_pipeline.app import compose
 from ops_pipeline.app.newsfeeds import with_feeds
 from ops_pipeline.app.options import FeedOptions, NewsOptions
 from ops_pipeline.app.settings import load_settings
 from ops_pipeline.domain.errors import ConfigurationError
+from ops_pipeline.domain.plaintext import remove_invisible, to_plain_text
 from ops_pipeline.domain.records import Failed
 from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
 from ops_pipeline.stages.news_ingest.service import NewsIngestPorts, run_once
@@ -384,3 +384,18 @@ def test_feeds_are_set_in_the_file(tmp_path):
     path.write_text(f'[news]\nhosts = ["cdn.example.com"]\n[[news.feeds]]\nsource = "wire"\nurl = "{URL}"\n')
     news = load_settings(path).news
     assert news == NewsOptions(feeds=(FeedOptions(source="wire", url=URL),), hosts=("cdn.example.com",))
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("Waymo&#39;s <b>chief</b>", "Waymo's chief"),
+        ("a<script>steal()</script>b", "ab"),
+        ("<p>one</p><p>two</p>", "one two"),
+        ("zero\u200bwidth \u202eturned\x00", "zerowidth turned"),
+        ("5 < 6 & 7", "5 < 6 & 7"),
+        ("x" * 600, "x" * 500),
+    ],
+)
+def test_what_markup_hides_is_not_shown(markup, text):
+    assert to_plain_text(markup, limit=500) == text

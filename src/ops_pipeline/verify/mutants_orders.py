@@ -340,7 +340,7 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 _LIFECYCLE,
-                "return Upkeep.CANCEL if now - order.updated_at >= CANCEL_AGAIN else Upkeep.NOTHING",
+                "return Upkeep.CANCEL if now - order.updated_at >= CANCEL_AGAIN[0] else Upkeep.NOTHING",
                 "return Upkeep.NOTHING",
             ),
         ),

@@ -13,7 +13,6 @@ import polars as pl
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.feeds.parse import FeedError, clean_url, parse_feed
-from ops_pipeline.adapters.feeds.plaintext import to_plain_text
 from ops_pipeline.adapters.recorded.factors import FACTOR_FOLDER, read_splits
 from ops_pipeline.adapters.recorded.recording import open_recording
 from ops_pipeline.adapters.simulator import book as brokerbook
@@ -24,6 +23,7 @@ from ops_pipeline.domain import events as e
 from ops_pipeline.domain.errors import ConfigurationError, MissingDataError
 from ops_pipeline.domain.instruments import parse_occ
 from ops_pipeline.domain.news import NewsItem
+from ops_pipeline.domain.plaintext import to_plain_text
 from ops_pipeline.domain.units import to_usd4, usd4_from_float
 from ops_pipeline.stages.classifier.rules import classify
 from ops_pipeline.stages.classifier.tickers import Universe, build_universe

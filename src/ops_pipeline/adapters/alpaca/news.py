@@ -1,10 +1,7 @@
 """Headlines of the venue as a NewsSource. Shell."""
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
-from html.parser import HTMLParser
 from typing import Final
 
 from ops_pipeline.adapters.alpaca import wire_market as wire
@@ -14,6 +11,7 @@ from ops_pipeline.adapters.alpaca.errors import WireError
 from ops_pipeline.adapters.alpaca.instants import instant
 from ops_pipeline.adapters.alpaca.reading import pages
 from ops_pipeline.domain.news import NewsItem, identify_news
+from ops_pipeline.domain.plaintext import to_plain_text
 from ops_pipeline.domain.records import Failed
 from ops_pipeline.ports import BrokerUnavailable
 
@@ -25,7 +23,6 @@ _MOST_ARTICLES: Final = 10_000
 _OVERLAP: Final = timedelta(minutes=5)
 _LONGEST_HEADLINE: Final = 500
 _LONGEST_BODY: Final = 4_000
-_UNSHOWN: Final = frozenset({"script", "style"})
 
 
 class LeftOut:
@@ -113,42 +110,7 @@ def item_of(row: wire.Article, *, seen_at: datetime) -> NewsItem:
         url=row.url or f"{SOURCE}:{row.id}",
         published_at=instant(row.created_at, where=f"article {row.id}"),
         first_seen_at=seen_at,
-        headline=plain(row.headline, limit=_LONGEST_HEADLINE),
-        body=plain(row.summary, limit=_LONGEST_BODY),
+        headline=to_plain_text(row.headline, limit=_LONGEST_HEADLINE),
+        body=to_plain_text(row.summary, limit=_LONGEST_BODY),
         tickers=tuple(dict.fromkeys(row.symbols)),
     )
-
-
-class _Shown(HTMLParser):
-    """Collects the text a reader would see."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in _UNSHOWN
-        self.parts.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(0, self._hidden - (tag in _UNSHOWN))
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
-def plain(markup: str, *, limit: int) -> str:
-    """Strip text of markup, entities and characters that do not show; at most `limit` characters."""
-    parser = _Shown()
-    with suppress(AssertionError):  # a marked section that is none: what stands before it is kept
-        parser.feed(markup)
-        parser.close()
-    text = "".join(parser.parts)
-    shown = (" " if char.isspace() else char for char in text if char.isspace() or _shows(char))
-    return " ".join("".join(shown).split())[:limit].rstrip()
-
-
-def _shows(char: str) -> bool:
-    return not unicodedata.category(char).startswith("C")

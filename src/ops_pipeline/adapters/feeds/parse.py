@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import feedparser
 
-from ops_pipeline.adapters.feeds.plaintext import to_plain_text
 from ops_pipeline.domain.codec import MISFITS
 from ops_pipeline.domain.news import NewsItem, identify_news
+from ops_pipeline.domain.plaintext import to_plain_text
 
 MAX_BYTES: Final = 256 * 1024
 _MAX_HEADLINE: Final = 300

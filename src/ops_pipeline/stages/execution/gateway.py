@@ -45,9 +45,6 @@ from ops_pipeline.stages.execution.lifecycle import CANCEL_AGAIN, body_hash
 ACTIVITY_OVERLAP = timedelta(days=5)
 # The broker stamps an order with its own clock.
 _CLOCK_SLACK = timedelta(minutes=10)
-# A cancel that hangs is asked for again after 6 s, then after twice as long each time, up to this.
-_CANCEL_AGAIN_AT_LEAST = timedelta(minutes=1)
-_DOUBLINGS = (1, 2, 4, 8, 16)
 # What the alert of a suspension is about.
 _BROKER = "broker"
 
@@ -186,8 +183,8 @@ def _asks_again_after(asked_at: datetime, times: int, desk: Desk) -> timedelta:
     """Give how long a cancel is not repeated; what it did is seen first, while the broker can be read."""
     read_at = desk.requests.read_at
     if times and (read_at is None or read_at < asked_at):
-        return _CANCEL_AGAIN_AT_LEAST
-    return min(CANCEL_AGAIN * _DOUBLINGS[min(max(0, times - 1), len(_DOUBLINGS) - 1)], _CANCEL_AGAIN_AT_LEAST)
+        return CANCEL_AGAIN[-1]
+    return CANCEL_AGAIN[min(max(1, times), len(CANCEL_AGAIN)) - 1]
 
 
 def keep_suspended(desk: Desk, *, now: datetime) -> None:

@@ -39,7 +39,8 @@ TARGETS = frozenset(
 # The exit ladder reaches its floor at the third order, however long it then takes.
 _STEPS_TO_FLOOR = 2
 # A cancel that got lost is asked for again, at most this often (RELIABILITY B14).
-CANCEL_AGAIN = timedelta(seconds=6)
+# A cancel that hangs is asked for again after so long, each time it does, and from then on as the last.
+CANCEL_AGAIN = tuple(timedelta(seconds=wait) for wait in (6, 12, 24, 48, 60))
 # Waits after the first, second ... rejection of an exit in a row; the last one repeats (B9).
 # The attempt that is the first resend.
 _RESENT = 2
@@ -194,7 +195,7 @@ def upkeep(order: Order, *, now: datetime, rules: ExecutionRules) -> Upkeep:
         case OrderState.WORKING if entry and expired:
             return Upkeep.CANCEL
         case OrderState.CANCELING:
-            return Upkeep.CANCEL if now - order.updated_at >= CANCEL_AGAIN else Upkeep.NOTHING
+            return Upkeep.CANCEL if now - order.updated_at >= CANCEL_AGAIN[0] else Upkeep.NOTHING
         case OrderState.DRAINING:
             waited = (now - order.updated_at).total_seconds()
             return Upkeep.QUARANTINE if waited > rules.drain_s else Upkeep.NOTHING
@@ -217,7 +218,7 @@ def again_at(
         case OrderState.UNKNOWN if may_be_under_way(order, now=now) and order.last_sent_at is not None:
             return order.last_sent_at + timedelta(seconds=_SEND_WITHIN_S)
         case OrderState.CANCELING:
-            return order.updated_at + CANCEL_AGAIN
+            return order.updated_at + CANCEL_AGAIN[0]
         case OrderState.WORKING if order.intent.purpose in ENTRIES:
             pace = timedelta(seconds=entry.step_s)
             step = started_at + ((now - started_at) // pace + 1) * pace

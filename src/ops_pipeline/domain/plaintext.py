@@ -1,4 +1,4 @@
-"""Reduces what a feed sends to plain text: no markup, no invisible or reordering characters. Pure."""
+"""Reduces what a news source sends to plain text: no markup, no invisible or reordering characters. Pure."""
 
 import unicodedata
 from contextlib import suppress
