@@ -31,9 +31,8 @@ test: check
 	$(BIN)/pytest -n 2
 
 bench-broker: setup
-	$(BIN)/python benchmarks/chain_page.py
-	$(BIN)/python benchmarks/order_path.py
-	$(BIN)/python benchmarks/stream_decode.py
+	@missed=0; for name in chain_page order_path stream_decode; do \
+		$(BIN)/python benchmarks/$$name.py || missed=1; done; exit $$missed
 
 format: setup
 	$(BIN)/ruff format .
