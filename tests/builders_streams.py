@@ -14,7 +14,7 @@ from ops_pipeline.adapters.alpaca.stream_link import StreamKey, StreamMeans
 from ops_pipeline.adapters.alpaca.stream_patience import LinkRules
 from ops_pipeline.adapters.alpaca.streams import TradeUpdates
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
-from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
+from ops_pipeline.app.clock import SteadyClock, elapsed_s, sleep
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Chain, OptionQuote
 from ops_pipeline.domain.orders import Leg, OrderIntent, Purpose, Side
@@ -62,7 +62,7 @@ class Served:
         protocol: type[StreamSocket] = StreamSocket,
     ) -> None:
         terms = VenueTerms(speed=speed, **({"accounts": tuple(accounts)} if accounts else {}))
-        self.venue = Venue(terms, calendar=exchange_calendar(), wall=WallClock())
+        self.venue = Venue(terms, calendar=exchange_calendar(), wall=SteadyClock())
         self.streams = Streams(self.venue, faults=faults)
         config = uvicorn.Config(
             create_app(self.venue, streams=self.streams.routes()),
@@ -97,7 +97,8 @@ class Served:
         self, *, limit: Usd4 | None = None, qty: int = 1, occ: Occ | None = None, tag: str = "entry"
     ) -> OrderIntent:
         """Buy near the money; without a limit, at the ask. One contract is never filled in parts."""
-        with self.venue.at_work():
+        with self.venue.at_work() as now:
+            assert self.venue.is_open, f"expected an open market, was {now}"
             quote = (
                 self.quoted()[0] if occ is None else self.venue.world.quotes([occ], now=self.venue.now)[occ]
             )
@@ -183,12 +184,16 @@ def running(stream):
         stream.close()
 
 
-def wait_for(holds: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait in wall time until something holds."""
+def wait_for(holds: Callable[[], object], what: object, patience_s: float = PATIENCE_S) -> None:
+    """Wait in wall time until something holds; a machine that stood still gets a last look.
+
+    `what` is put into words when it did not come, so a list it names is shown as it is by then.
+    """
     due = elapsed_s() + patience_s
     while not holds():
-        assert elapsed_s() < due, f"waited {patience_s} s for {what}"
+        is_last = elapsed_s() >= due
         sleep(0.005)
+        assert holds() or not is_last, f"waited {patience_s} s for {what}"
 
 
 def order(tag: str, legs: tuple[Leg, ...], *, qty: int, limit: Usd4) -> OrderIntent:

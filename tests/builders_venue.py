@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
-from ops_pipeline.app.clock import WallClock, sleep
+from ops_pipeline.app.clock import SteadyClock, sleep
 from ops_pipeline.app.settings import Settings, load_settings
 from ops_pipeline.domain.units import ONE_DOLLAR
 from ops_pipeline.simserver.files import FaultPlan
@@ -30,7 +30,7 @@ def serving(
 ) -> Iterator[VenueServer]:
     """Serve a venue on a free port of loopback until the block ends."""
     venue = Venue(
-        VenueTerms(accounts=tuple(accounts), **terms), calendar=exchange_calendar(), wall=WallClock()
+        VenueTerms(accounts=tuple(accounts), **terms), calendar=exchange_calendar(), wall=SteadyClock()
     )
     with open_port("127.0.0.1", 0) as taken:
         server = VenueServer(venue, taken, plan=plan)

@@ -73,7 +73,7 @@ def trading(server):
 def test_a_buy_is_new_and_then_filled(server):
     with trading(server) as heard:
         intent = server.buy(tag="bought by alpaca-py's side")
-        wait_for(lambda: len(heard) == 2, "two updates")
+        wait_for(lambda: len(heard) == 2, ("two updates, not", heard))
     new, fill = heard
     assert all(isinstance(update, TradeUpdate) for update in heard)
     assert (new.event, new.order.status, new.qty) == (TradeEvent.NEW, OrderStatus.NEW, None)
@@ -118,7 +118,7 @@ def test_a_cancelled_order_is_told_as_cancelled(server):
         with server.venue.at_work():
             broker_id = server.demo.book.by_client_id[intent.client_order_id]
             assert server.venue.cancel(server.demo, broker_id)
-        wait_for(lambda: len(heard) == 2, "two updates")
+        wait_for(lambda: len(heard) == 2, ("two updates, not", heard))
     assert [update.event for update in heard] == [TradeEvent.NEW, TradeEvent.CANCELED]
     assert (heard[1].order.status, heard[1].order.filled_qty) == (OrderStatus.CANCELED, "0")
     assert heard[1].order.canceled_at == heard[1].timestamp
@@ -130,7 +130,7 @@ def test_a_roll_is_told_with_its_legs(server):
     server.buy(occ=old.occ, tag="to be rolled")
     with trading(server) as heard:
         server.roll(old.occ, new.occ, tag="rolled")
-        wait_for(lambda: len(heard) == 2, "two updates")
+        wait_for(lambda: len(heard) == 2, ("two updates, not", heard))
     fill = heard[1]
     assert (fill.event, fill.order.order_class) == (TradeEvent.FILL, OrderClass.MLEG)
     assert [leg.symbol for leg in fill.order.legs] == [old.occ, new.occ]
@@ -206,5 +206,5 @@ def test_a_lost_connection_is_made_again_by_the_library(server):
         wait_for(lambda: not server.streams._trading._listening, "the cut to be noticed")
         wait_for(lambda: server.streams._trading._listening, "the library to come back")
         server.buy(tag="after the cut")
-        wait_for(lambda: len(heard) == 2, "two updates")
+        wait_for(lambda: len(heard) == 2, ("two updates, not", heard))
     assert [update.event for update in heard] == [TradeEvent.NEW, TradeEvent.FILL]

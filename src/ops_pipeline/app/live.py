@@ -17,7 +17,7 @@ from ops_pipeline.app import compose, runs
 from ops_pipeline.app.answers import read_answers
 from ops_pipeline.app.attend import Attendant
 from ops_pipeline.app.brake import EmergencyBrake
-from ops_pipeline.app.clock import WallClock, elapsed_s, sleep
+from ops_pipeline.app.clock import SteadyClock, WallClock, elapsed_s, sleep
 from ops_pipeline.app.dead_man import DeadMan
 from ops_pipeline.app.interlocks import Venue
 from ops_pipeline.app.launch import Outcome, refuse_bad
@@ -94,7 +94,7 @@ def run_live(settings: Settings, home: Path, order: Order, *, say: Callable[[str
     refuse_full_disk(home if home.is_dir() else Path.cwd(), settings.host)
     if settings.broker.kind == "simulator":
         run = run or _created(settings, home, order.kind)
-        clock = ScaledClock(_begin(run, settings), speed=order.speed, wall=WallClock())
+        clock = ScaledClock(_begin(run, settings), speed=order.speed, wall=SteadyClock())
         market = compose.simulated_market(settings, exchange_calendar())
         return _trade(settings, home, run, Outside(market=market, clock=clock), order, say=say)
     if settings.broker.mode == "live":

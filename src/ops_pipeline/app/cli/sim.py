@@ -56,7 +56,7 @@ def serve(
 ) -> None:
     """Serve the embedded market over Alpaca's REST API and websockets until stopped."""
     from ops_pipeline.adapters.calendar.exchange import exchange_calendar
-    from ops_pipeline.app.clock import WallClock
+    from ops_pipeline.app.clock import SteadyClock
     from ops_pipeline.simserver.files import FaultPlan, read_accounts, read_faults
     from ops_pipeline.simserver.serving import VenueServer, open_port
     from ops_pipeline.simserver.terms import DEMO_ACCOUNT, FIRST_SESSION, VenueTerms
@@ -74,7 +74,7 @@ def serve(
     )
     plan = read_faults(faults) if faults is not None else FaultPlan()
     with open_port(host, port) as taken:
-        server = VenueServer(Venue(terms, calendar=exchange_calendar(), wall=WallClock()), taken, plan=plan)
+        server = VenueServer(Venue(terms, calendar=exchange_calendar(), wall=SteadyClock()), taken, plan=plan)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: server.stop())
         _introduce(server, as_json=as_json)
