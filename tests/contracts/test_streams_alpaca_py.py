@@ -61,17 +61,23 @@ def collector():
 
 
 @contextmanager
-def trading(server):
+def trading(server, tag=None):
+    """Give what the library is told; with a tag of that order alone, whatever others' rests still do."""
     heard, hear = collector()
+
+    async def hear_of_one(told):
+        if tag in (None, told.order.client_order_id):
+            await hear(told)
+
     stream = TradingStream(*KEYS, url_override=server.url("/stream"))
-    stream.subscribe_trade_updates(hear)
+    stream.subscribe_trade_updates(hear_of_one)
     with running(stream, server):
         wait_for(lambda: server.streams._trading._listening, "the server to know it listens")
         yield heard
 
 
 def test_a_buy_is_new_and_then_filled(server):
-    with trading(server) as heard:
+    with trading(server, tag="bought by alpaca-py's side") as heard:
         intent = server.buy(tag="bought by alpaca-py's side")
         wait_for(lambda: len(heard) == 2, ("two updates, not", heard))
     new, fill = heard
@@ -113,7 +119,7 @@ def parts(heard):
 
 
 def test_a_cancelled_order_is_told_as_cancelled(server):
-    with trading(server) as heard:
+    with trading(server, tag="far from the market") as heard:
         intent = server.buy(limit=100, tag="far from the market")
         with server.venue.at_work():
             broker_id = server.demo.book.by_client_id[intent.client_order_id]
@@ -128,7 +134,7 @@ def test_a_roll_is_told_with_its_legs(server):
     with server.venue.at_work():
         old, new = server.quoted()[:2]
     server.buy(occ=old.occ, tag="to be rolled")
-    with trading(server) as heard:
+    with trading(server, tag="rolled") as heard:
         server.roll(old.occ, new.occ, tag="rolled")
         wait_for(lambda: len(heard) == 2, ("two updates, not", heard))
     fill = heard[1]
@@ -201,7 +207,7 @@ def test_news_arrives_as_it_is_published():
 
 
 def test_a_lost_connection_is_made_again_by_the_library(server):
-    with trading(server) as heard:
+    with trading(server, tag="after the cut") as heard:
         server.in_loop(server.streams.cut)
         wait_for(lambda: not server.streams._trading._listening, "the cut to be noticed")
         wait_for(lambda: server.streams._trading._listening, "the library to come back")

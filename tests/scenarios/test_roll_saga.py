@@ -8,7 +8,7 @@ from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.orders import Fill, OrderState, Purpose
 from ops_pipeline.domain.positions import PositionStatus
 from ops_pipeline.domain.units import to_usd4
-from ops_pipeline.stages.execution import gateway
+from ops_pipeline.stages.execution import gateway, reading
 from ops_pipeline.stages.position_manager.roll import LegState
 from ops_pipeline.stages.position_manager.roll_saga import facts_of
 from tests.builders_market import ACCOUNT, CALL, LATER, at, only
@@ -191,7 +191,7 @@ def test_between_two_limits_of_the_successors_walk_the_saga_waits(tmp_path):
     order = only(rig.orders(Purpose.ROLL_OPEN))
     assert order.state is OrderState.WORKING
     gateway.cancel(order, desk=rig.desk, now=morning(0, 31), reason="next step: the market rose")
-    gateway.observe(rig.desk, now=morning(0, 31))
+    reading.observe(rig.desk, now=morning(0, 31))
     assert only(rig.orders(Purpose.ROLL_OPEN)).state is OrderState.CANCELED
     roll = only(rig.ledger.rolls.values())
     old = rig.ledger.positions[roll.position_id]

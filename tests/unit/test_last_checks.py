@@ -74,10 +74,14 @@ def real(ledger, body, **changed):
     return e.OrderIntended(intent=replace(intent, client_order_id=own))
 
 
+def asked(ledger, body, *, door=DOOR, at=0, rules=RULES):
+    order = ledger.orders[body.intent.client_order_id]
+    return before_send(order, ledger=ledger, now=minute(at), rules=rules, door=door)
+
+
 def failed(ledger, body, *, door=DOOR, at=30, rules=RULES):
     ledger = told(ledger, body, at=at)
-    results = before_send(body.intent, ledger=ledger, now=minute(at), rules=rules, door=door)
-    return [result.name for result in results if not result.passed]
+    return [result.name for result in asked(ledger, body, door=door, at=at, rules=rules) if not result.passed]
 
 
 def fresh():
@@ -100,8 +104,7 @@ def selling(ledger=None, qty=4, **changed):
 
 def test_every_check_is_recorded_with_what_was_observed_and_its_limit():
     for (ledger, body), names in ((buying(), BOUGHT), (selling(), SOLD)):
-        told_ledger = told(ledger, body)
-        results = before_send(body.intent, ledger=told_ledger, now=minute(0), rules=RULES, door=door())
+        results = asked(told(ledger, body), body)
         assert [result.name for result in results] == names
         assert all(result.passed and result.observed and result.limit for result in results)
 
@@ -140,7 +143,7 @@ def test_a_writer_with_an_older_epoch_than_the_order_knows_sends_nothing():
     ledger, body = selling()
     ledger = told(ledger, body, replace(sending(body.intent.client_order_id), epoch=2))
     for epoch, names in ((2, []), (1, ["lease"]), (0, ["lease"])):
-        results = before_send(body.intent, ledger=ledger, now=minute(0), rules=RULES, door=door(epoch=epoch))
+        results = asked(ledger, body, door=door(epoch=epoch))
         assert [result.name for result in results if not result.passed] == names
 
 

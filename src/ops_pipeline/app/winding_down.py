@@ -9,8 +9,8 @@ from ops_pipeline.app.run_clock import RunClock
 from ops_pipeline.domain.orders import OrderState
 from ops_pipeline.domain.units import AccountId
 from ops_pipeline.ports import BrokerUnavailable
-from ops_pipeline.stages.execution.gateway import observe
 from ops_pipeline.stages.execution.rate_budget import Use
+from ops_pipeline.stages.execution.reading import observe
 
 # RELIABILITY 2.5 H14. Whatever is open then is found again by the next start.
 _WAITS_S = 10.0

@@ -124,7 +124,11 @@ def _o9_state_is_a_fold(case: Case) -> Complaints:
 
 
 def _o11_unknown_needs_evidence(case: Case) -> Complaints:
-    """Judge what UNKNOWN was left by: an answer of the broker, a fill, two 404s in a row."""
+    """Judge what UNKNOWN was left by: an answer of the broker, a fill, two 404s in a row.
+
+    An order that the broker shows otherwise than we intended it is an answer too, where it has one.
+    """
+    shown = {order.client_order_id for order in case.book.orders.values()}
     found = []
     misses: Counter[str] = Counter()
     left = {id(step.event): step for step in edges.steps_of(case.events)}
@@ -133,8 +137,10 @@ def _o11_unknown_needs_evidence(case: Case) -> Complaints:
         if isinstance(body, e.OrderNotFound):
             misses[body.client_order_id] = body.count
         step = left.get(id(event))
-        settled = isinstance(body, e.OrderSettled)
-        if step is not None and step.before == OrderState.UNKNOWN and settled and misses[step.order] < 2:
+        if step is None or step.before != OrderState.UNKNOWN or not isinstance(body, e.OrderSettled):
+            continue
+        contradicted = step.after == OrderState.QUARANTINED and step.order in shown
+        if misses[step.order] < 2 and not contradicted:
             found.append(f"{step.order} left UNKNOWN to {step.after} after {misses[step.order]} answers")
     return found
 

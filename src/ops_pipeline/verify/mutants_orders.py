@@ -3,6 +3,7 @@
 from ops_pipeline.verify.mutant import Edit, Mutant
 
 _GATEWAY = "stages/execution/gateway.py"
+_READING = "stages/execution/reading.py"
 _LIFECYCLE = "stages/execution/lifecycle.py"
 _CHECKS = "stages/execution/checks.py"
 _RECONCILE = "stages/execution/reconcile.py"
@@ -48,11 +49,11 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         "send_before_persist",
         "the POST goes out before its SENDING is stored",
         (
-            Edit(_GATEWAY, "desk.store.commit(desk.account, [sending], at=now)", "pass"),
+            Edit(_GATEWAY, "desk.store.commit(desk.account, [*unstored, sending], at=now)", "pass"),
             Edit(
                 _GATEWAY,
                 "[answered(intent.client_order_id, outcome)]",
-                "[sending, answered(intent.client_order_id, outcome)]",
+                "[*unstored, sending, answered(intent.client_order_id, outcome)]",
             ),
         ),
     ),
@@ -141,7 +142,7 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         "fills are not read from the account's activities",
         (
             Edit(
-                _GATEWAY,
+                _READING,
                 "booked = bookings(ledger, activities, closes=desk.close_on)",
                 "booked: list[EventBody] = []",
             ),
@@ -152,9 +153,9 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
         "watermark_before_commit",
         "the next read of activities begins where this one ended, stored or not",
         (
-            Edit(_GATEWAY, "\n_CLOCK_SLACK =", "\n_SEEN: dict[AccountId, datetime] = {}\n_CLOCK_SLACK ="),
+            Edit(_READING, "\n_CLOCK_SLACK =", "\n_SEEN: dict[str, datetime] = {}\n_CLOCK_SLACK ="),
             Edit(
-                _GATEWAY,
+                _READING,
                 "desk.broker.activities(since=min(first, since or first))",
                 "desk.broker.activities(since=_SEEN.get(desk.account, first))\n    _SEEN[desk.account] = now",
             ),
@@ -292,7 +293,7 @@ ORDER_MUTANTS: tuple[Mutant, ...] = (
                 "for order in ledger.live_orders if",
             ),
             Edit(
-                _GATEWAY,
+                _READING,
                 "desk.broker.orders(since=oldest - _CLOCK_SLACK)",
                 "desk.broker.orders(since=oldest - _CLOCK_SLACK) if watched or since is not None else ()",
             ),

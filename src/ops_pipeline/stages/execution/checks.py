@@ -66,13 +66,13 @@ Check = Callable[[Case], GateResult]
 
 
 def before_send(
-    intent: OrderIntent, *, ledger: Ledger, now: datetime, rules: ExecutionRules, door: Door
+    order: Order, *, ledger: Ledger, now: datetime, rules: ExecutionRules, door: Door
 ) -> tuple[GateResult, ...]:
-    """Ask every check; `ledger` already holds the intent's own order. Exits pass those that guard risk only.
+    """Ask every check; `ledger` may hold the order already. Exits pass those that guard risk only.
 
     A check that breaks refuses an entry; an exit it lets go, unless it is one of the first (`ALWAYS`).
     """
-    order = ledger.orders[intent.client_order_id]
+    intent = order.intent
     case = Case(
         intent=intent,
         order=order,

@@ -5,20 +5,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from ops_pipeline.domain.accounts import BrokerPosition, ControlLevel
+from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.alerts import AlertCleared, AlertCode, AlertRaised, Severity
-from ops_pipeline.domain.breaks import ActivitiesRead
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.errors import ForbiddenError, StoreUnavailableError
 from ops_pipeline.domain.events import EventBody, OrderAnswered, OrderIntended, OrderSending, OrderSettled
 from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.order_fold import start_order
 from ops_pipeline.domain.orders import (
     Accepted,
     Approved,
     Deferred,
     GateResult,
     Order,
-    OrderIntent,
     OrderState,
     Refused,
     Rejected,
@@ -26,7 +25,7 @@ from ops_pipeline.domain.orders import (
     Unknown,
 )
 from ops_pipeline.domain.rules import ExecutionRules
-from ops_pipeline.domain.units import AccountId, ClientOrderId, format_usd
+from ops_pipeline.domain.units import AccountId, ClientOrderId
 from ops_pipeline.ports import (
     Broker,
     BrokerUnavailable,
@@ -36,15 +35,10 @@ from ops_pipeline.ports import (
     MarketData,
     RequestBudgetSpent,
 )
-from ops_pipeline.stages.execution import alarms, reconcile
-from ops_pipeline.stages.execution.booking import bookings
+from ops_pipeline.stages.execution import alarms
 from ops_pipeline.stages.execution.checks import LOOK_ALIKE, Door, before_send, control
 from ops_pipeline.stages.execution.lifecycle import CANCEL_AGAIN, body_hash
 
-# Lifecycle activities may be booked days late (paper books them the next day); ids make overlap harmless.
-ACTIVITY_OVERLAP = timedelta(days=5)
-# The broker stamps an order with its own clock.
-_CLOCK_SLACK = timedelta(minutes=10)
 # What the alert of a suspension is about.
 _BROKER = "broker"
 
@@ -95,48 +89,52 @@ class Desk:
         return session.close_at if session else None
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What a look at the broker brought: activities read and our orders seen."""
-
-    read: int
-    shown: frozenset[str]
-
-
 def send(
     approved: Approved, *, desk: Desk, now: datetime, with_bodies: Sequence[EventBody] = ()
 ) -> SubmitOutcome | Refused:
     """Store the intent (with what caused it), then send it once; the outcome is stored before it is given.
 
-    A check that fails after the intent was stored leaves it NOT_PLACED and gives the refusal.
+    A check that fails leaves the intent NOT_PLACED and gives the refusal. An exit's intent is stored in one
+    commit with its sending: on its way out nothing waits for a second flush of the disk.
     """
-    intent = approved.intent
-    desk.store.commit(desk.account, [*with_bodies, OrderIntended(intent=intent)], at=now)
+    intended = OrderIntended(intent=approved.intent)
+    if not approved.intent.purpose.opens:
+        return _post(start_order(intended, now), [*with_bodies, intended], approved, desk=desk, now=now)
+    desk.store.commit(desk.account, [*with_bodies, intended], at=now)
     return post(approved, desk=desk, now=now)
 
 
 def post(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome | Refused:
     """Send an order whose intent stands in the ledger; a resend carries the same id and body."""
+    order = desk.store.ledger(desk.account).orders[approved.intent.client_order_id]
+    return _post(order, [], approved, desk=desk, now=now)
+
+
+def _post(
+    order: Order, unstored: Sequence[EventBody], approved: Approved, *, desk: Desk, now: datetime
+) -> SubmitOutcome | Refused:
+    """Check, store `unstored` with the sending or the refusal, send, store the outcome."""
     intent, now = approved.intent, desk.present(now)
     ledger = desk.store.ledger(desk.account)
-    checks = _checked(intent, ledger, desk=desk, now=now)
+    checks = _checked(order, ledger, desk=desk, now=now)
     failed = [check for check in checks if not check.passed]
     if failed:
-        if failed[0].name == LOOK_ALIKE:
-            desk.store.commit(desk.account, alarms.duplicate(ledger, intent, now=now), at=now)
-        return _refuse(approved, checks, failed[0], desk=desk, now=now)
+        alarm = alarms.duplicate(ledger, intent, now=now) if failed[0].name == LOOK_ALIKE else []
+        desk.store.commit(desk.account, [*unstored, *alarm, _refusal(order, failed[0])], at=now)
+        return Refused(reason=failed[0].name, gates=approved.gates + checks)
     sending = OrderSending(
         client_order_id=intent.client_order_id,
         epoch=desk.store.epoch(desk.account),
-        attempt=ledger.orders[intent.client_order_id].attempt + 1,
+        attempt=order.attempt + 1,
         body_hash=body_hash(intent),
         checks=checks,
     )
     try:
-        desk.store.commit(desk.account, [sending], at=now)
+        desk.store.commit(desk.account, [*unstored, sending], at=now)
     except ForbiddenError:
         risen = control(intent, desk.store.ledger(desk.account), desk.brake())
-        return _refuse(approved, checks, risen, desk=desk, now=now)
+        desk.store.commit(desk.account, [*unstored, _refusal(order, risen)], at=now)
+        return Refused(reason=risen.name, gates=approved.gates + checks)
     outcome = _through_the_door(replace(approved, gates=approved.gates + checks), desk=desk, now=now)
     desk.store.commit(desk.account, [answered(intent.client_order_id, outcome)], at=now)
     return outcome
@@ -221,65 +219,17 @@ def keep_suspended(desk: Desk, *, now: datetime) -> None:
 
 def give_up(order: Order, *, desk: Desk, now: datetime, reason: str) -> None:
     """End an order that is not under way; one that was sent before is still looked for."""
+    desk.store.commit(desk.account, [_given_up(order, reason)], at=now)
+
+
+def _given_up(order: Order, reason: str) -> OrderSettled:
     state = OrderState.NOT_PLACED if order.attempt == 0 else OrderState.ABANDONING
-    settled = OrderSettled(client_order_id=order.id, state=state.value, reason=reason)
-    desk.store.commit(desk.account, [settled], at=now)
+    return OrderSettled(client_order_id=order.id, state=state.value, reason=reason)
 
 
-def observe(desk: Desk, *, now: datetime, since: datetime | None = None) -> Observed:
-    """Book what happened and take over what the broker shows of our orders, in one commit.
-
-    Activities are read from some days before those already booked: they may be told late. The last
-    minutes' orders are asked for whatever is watched, for another instance may have placed some. `since`,
-    at a start, reaches back beyond that, and a day for orders. Raises BrokerUnavailable where a read fails;
-    then nothing is stored.
-    """
-    ledger = desk.store.ledger(desk.account)
-    watched = reconcile.watched(ledger, now=now)
-    first = min([_booked_until(ledger, now), *(order.created_at for order in watched)])
-    activities = desk.broker.activities(since=min(first, since or first))
-    oldest = min((order.created_at for order in watched), default=now)
-    if since is not None:
-        oldest = min(oldest, now - alarms.FOREIGN_WITHIN)
-    shown = desk.broker.orders(since=oldest - _CLOCK_SLACK)
-    desk.requests.read_at = now
-    # Fills first: they outrank what an order says of itself.
-    booked = bookings(ledger, activities, closes=desk.close_on)
-    foreign = alarms.foreign_instance(ledger, shown, database_id=desk.store.database_id, now=now)
-    bodies = [*booked, *reconcile.observations(ledger, shown), *foreign, *_read_through(ledger, now)]
-    desk.store.commit(desk.account, bodies, at=now)
-    return Observed(read=len(activities), shown=frozenset(order.client_order_id for order in shown))
-
-
-def holdings(desk: Desk) -> Sequence[BrokerPosition]:
-    """Read the broker's positions; an empty list is believed only of an account that is worth its cash.
-
-    Raises BrokerUnavailable where the two contradict each other (RELIABILITY E12).
-    """
-    rows = desk.broker.positions()
-    if not rows and desk.store.ledger(desk.account).held():
-        refuse_doubtful(rows, desk)
-    return rows
-
-
-def refuse_doubtful(rows: Sequence[BrokerPosition], desk: Desk) -> None:
-    """Raise BrokerUnavailable for an answer of another account, or an empty one its own equity belies."""
-    account, expected = desk.broker.account(), desk.store.ledger(desk.account).number
-    if account.number != expected:
-        raise BrokerUnavailable(f"positions: expected account {expected}, was {account.number}")
-    if not rows and account.equity != account.cash:
-        worth = format_usd(account.equity - account.cash)
-        raise BrokerUnavailable(f"positions: expected contracts worth {worth}, was an empty list")
-
-
-def _booked_until(ledger: Ledger, now: datetime) -> datetime:
-    return (ledger.read_through or now) - ACTIVITY_OVERLAP
-
-
-def _read_through(ledger: Ledger, now: datetime) -> list[EventBody]:
-    """Move the mark up to which activities are booked, once a day, in the commit that books them."""
-    known = ledger.read_through
-    return [ActivitiesRead(through=now)] if known is None or known.date() < now.date() else []
+def _refusal(order: Order, failed: GateResult) -> OrderSettled:
+    """End an order that may not be sent; one that was sent before is given up, but still looked for."""
+    return _given_up(order, f"{failed.name}: {failed.observed}, expected {failed.limit}")
 
 
 def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:
@@ -314,8 +264,8 @@ def answered(client_order_id: str, outcome: SubmitOutcome) -> OrderAnswered:
             )
 
 
-def _checked(intent: OrderIntent, ledger: Ledger, *, desk: Desk, now: datetime) -> tuple[GateResult, ...]:
-    legs = [leg.occ for leg in intent.legs] if intent.purpose.opens else []
+def _checked(order: Order, ledger: Ledger, *, desk: Desk, now: datetime) -> tuple[GateResult, ...]:
+    legs = [leg.occ for leg in order.intent.legs] if order.intent.purpose.opens else []
     door = Door(
         database_id=desk.store.database_id,
         epoch=desk.store.epoch(desk.account),
@@ -323,7 +273,7 @@ def _checked(intent: OrderIntent, ledger: Ledger, *, desk: Desk, now: datetime) 
         quotes=desk.market.quotes(legs, now=now) if legs else {},
         stream=desk.stream(now),
     )
-    return before_send(intent, ledger=ledger, now=now, rules=desk.rules, door=door)
+    return before_send(order, ledger=ledger, now=now, rules=desk.rules, door=door)
 
 
 def _through_the_door(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome:
@@ -332,12 +282,3 @@ def _through_the_door(approved: Approved, *, desk: Desk, now: datetime) -> Submi
     if not level.passed:
         return Deferred(not_before=now, why=f"control {level.observed}")
     return desk.broker.submit(approved)
-
-
-def _refuse(
-    approved: Approved, checks: tuple[GateResult, ...], failed: GateResult, *, desk: Desk, now: datetime
-) -> Refused:
-    """End an order that may not be sent; one that was sent before is given up, but still looked for."""
-    order = desk.store.ledger(desk.account).orders[approved.intent.client_order_id]
-    give_up(order, desk=desk, now=now, reason=f"{failed.name}: {failed.observed}, expected {failed.limit}")
-    return Refused(reason=failed.name, gates=approved.gates + checks)

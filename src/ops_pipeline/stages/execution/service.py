@@ -20,17 +20,8 @@ from ops_pipeline.ports import BrokerUnavailable, MarketData
 from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
 from ops_pipeline.stages.execution.booking import bookings
 from ops_pipeline.stages.execution.causes import Surroundings, causes_of
-from ops_pipeline.stages.execution.gateway import (
-    ACTIVITY_OVERLAP,
-    Desk,
-    cancel,
-    keep_suspended,
-    observe,
-    post,
-    refuse_doubtful,
-    request_cancel,
-    send,
-)
+from ops_pipeline.stages.execution.gateway import Desk, cancel, keep_suspended, post, request_cancel, send
+from ops_pipeline.stages.execution.reading import ACTIVITY_OVERLAP, observe, refuse_doubtful
 
 # States in which the broker may hold something that the ledger has not booked yet.
 _IN_FLIGHT = (

@@ -13,7 +13,8 @@ from ops_pipeline.domain.positions import ExitDecision, Position
 from ops_pipeline.domain.records import Failed
 from ops_pipeline.domain.units import PositionId
 from ops_pipeline.ports import BrokerUnavailable
-from ops_pipeline.stages.execution.gateway import Desk, observe
+from ops_pipeline.stages.execution.gateway import Desk
+from ops_pipeline.stages.execution.reading import observe
 from ops_pipeline.stages.position_manager import arbiter, exits, monitor, tracking
 from ops_pipeline.stages.position_manager.arbiter import ExitActionKind
 from ops_pipeline.stages.position_manager.exit_orders import Exit, resting_since

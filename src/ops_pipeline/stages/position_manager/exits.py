@@ -13,7 +13,8 @@ from ops_pipeline.domain.rolls import Roll
 from ops_pipeline.domain.rules import ExitOrderRules
 from ops_pipeline.domain.units import Contracts, Occ
 from ops_pipeline.stages.execution import lifecycle
-from ops_pipeline.stages.execution.gateway import Desk, cancel, holdings, observe, request_cancel, send
+from ops_pipeline.stages.execution.gateway import Desk, cancel, request_cancel, send
+from ops_pipeline.stages.execution.reading import holdings, observe
 from ops_pipeline.stages.execution.reconcile import observations
 from ops_pipeline.stages.position_manager import roll_saga
 from ops_pipeline.stages.position_manager.exit_orders import (
