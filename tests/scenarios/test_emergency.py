@@ -244,9 +244,11 @@ def test_what_adds_risk_is_never_journaled(tmp_path):
         other = sqlite3.connect(tmp_path / "ops.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         store.database.connection.execute("PRAGMA busy_timeout = 10")
-        for body in (intended("P9-e1", position="P9"), sending("P1-e1")):
+        sale = [intended("P1-x1", purpose=Purpose.EXIT), sending("P1-x1")]
+        entry_sent = [intended("P9-e1", position="P9"), sending("P9-e1")]
+        for bodies in (entry_sent[:1], entry_sent, [sending("P1-e1")], [*sale, sending("P1-e1")]):
             with pytest.raises(StoreUnavailableError, match="locked"):
-                store.commit(TINY, [body], at=minute(1))
+                store.commit(TINY, bodies, at=minute(1))
         assert not (tmp_path / JOURNAL).exists()
         other.close()
         assert store.commit(TINY, [sending("P1-e1")], at=minute(2)).seq == 4

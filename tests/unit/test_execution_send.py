@@ -8,7 +8,7 @@ from ops_pipeline.adapters.simulator.broker import Fault
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.controls import Brake
-from ops_pipeline.domain.orders import Accepted, OrderState, Refused, Unknown
+from ops_pipeline.domain.orders import Accepted, OrderState, Purpose, Refused, Unknown
 from ops_pipeline.stages.execution.lifecycle import body_hash
 from tests.builders_market import ACCOUNT, OPEN, Rig, at
 
@@ -46,6 +46,34 @@ def test_feature_08_o2_the_intent_and_the_sending_are_committed_before_the_post(
     assert watching.seen == [(OrderState.SENDING, 1, body_hash(order.intent))]
     kinds = [type(event.body).__name__ for event in rig.store.events(ACCOUNT)]
     assert kinds[1:] == ["PositionOpened", "OrderIntended", "OrderSending", "OrderAnswered"]
+
+
+class NotingCommits:
+    """The ledger's store, noting the kinds of events of each commit."""
+
+    def __init__(self, store):
+        self.store = store
+        self.commits = []
+
+    def commit(self, account, bodies, *, at):
+        self.commits.append([type(body).__name__ for body in bodies])
+        return self.store.commit(account, bodies, at=at)
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+
+def test_an_entry_is_stored_twice_before_its_post_and_an_exit_once(rig):
+    noting = NotingCommits(rig.store)
+    rig.wrap = lambda desk: replace(desk, store=noting)
+    rig.opened(2)
+    assert noting.commits[:3] == [["PositionOpened", "OrderIntended"], ["OrderSending"], ["OrderAnswered"]]
+    noting.commits.clear()
+    rig.market.put(at(14, 33), "5.00", "5.10")
+    rig.run(at(14, 33), at(14, 33, 15), step=15)
+    place = noting.commits.index(["OrderIntended", "OrderSending"])
+    assert noting.commits[place + 1] == ["OrderAnswered"]
+    assert not any("OrderIntended" in kinds for kinds in noting.commits[place + 1 :])
 
 
 def test_feature_08_the_broker_refuses_a_second_order_of_one_id(rig):
@@ -123,16 +151,17 @@ def risen(level):
 class RaisingOnCommit:
     """The ledger's store, at which the level rises around the commit of SENDING."""
 
-    def __init__(self, rig, *, after):
+    def __init__(self, rig, *, after, to=ControlLevel.REDUCE_ONLY):
         self.store = rig.store
         self.after = after
+        self.to = to
 
     def commit(self, account, bodies, *, at):
         sends = any(isinstance(body, e.OrderSending) for body in bodies)
         if sends and not self.after:
-            self.store.commit(account, [risen(ControlLevel.REDUCE_ONLY)], at=at)
+            self.store.commit(account, [risen(self.to)], at=at)
         ledger = self.store.commit(account, bodies, at=at)
-        return self.store.commit(account, [risen(ControlLevel.REDUCE_ONLY)], at=at) if sends else ledger
+        return self.store.commit(account, [risen(self.to)], at=at) if sends else ledger
 
     def __getattr__(self, name):
         return getattr(self.store, name)
@@ -143,6 +172,16 @@ def test_k1_a_level_that_rises_before_sending_is_stored_refuses_in_that_transact
     refused = rig.buy(2, limit="10.00")
     assert (refused.reason, rig.orders()[0].state) == ("control", OrderState.NOT_PLACED)
     assert "submit" not in rig.faults.calls
+
+
+def test_k1_a_level_that_rises_as_an_exit_is_stored_leaves_its_intent_not_placed(rig):
+    rig.opened(2)
+    rig.wrap = lambda desk: replace(desk, store=RaisingOnCommit(rig, after=False, to=ControlLevel.HARD_STOP))
+    rig.market.put(at(14, 33), "5.00", "5.10")
+    rig.run(at(14, 33), at(14, 33, 15), step=15)
+    (sale,) = rig.orders(Purpose.EXIT)
+    assert (sale.state, sale.attempt) == (OrderState.NOT_PLACED, 0)
+    assert rig.faults.calls.count("submit") == 1  # the entry's
 
 
 def test_k1_a_level_that_rises_between_sending_and_the_socket_stops_the_order(rig):

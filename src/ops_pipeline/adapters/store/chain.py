@@ -1,6 +1,6 @@
 """Links events to their chain, and reads them back from rows. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -70,16 +70,20 @@ def event_of(row: Mapping[str, Any]) -> e.Event:
     )
 
 
-def adds_risk(body: e.EventBody, ledger: Ledger) -> bool:
-    """Tell whether an event leads to an order that may open something: these wait for the database."""
-    match body:
-        case e.OrderIntended(intent=intent):
-            return intent.purpose.opens
-        case e.OrderSending(client_order_id=cid):
-            order = ledger.orders.get(cid)
-            return order is None or order.intent.purpose.opens
-        case _:
-            return False
+def add_risk(bodies: Iterable[e.EventBody], ledger: Ledger) -> bool:
+    """Tell whether any event leads to an order that may open something: these wait for the database."""
+    reductions = set()
+    for body in bodies:
+        match body:
+            case e.OrderIntended(intent=intent):
+                if intent.purpose.opens:
+                    return True
+                reductions.add(intent.client_order_id)
+            case e.OrderSending(client_order_id=cid) if cid not in reductions:
+                order = ledger.orders.get(cid)
+                if order is None or order.intent.purpose.opens:
+                    return True
+    return False
 
 
 def journaled_links(

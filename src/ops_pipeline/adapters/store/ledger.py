@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 
 from ops_pipeline.adapters.store import schema as s
-from ops_pipeline.adapters.store.chain import Link, adds_risk, event_of, event_row, journaled_links, link
+from ops_pipeline.adapters.store.chain import Link, add_risk, event_of, event_row, journaled_links, link
 from ops_pipeline.adapters.store.columns import NUMBER
 from ops_pipeline.adapters.store.database import Database, Row
 from ops_pipeline.adapters.store.emergency import Emergency
@@ -185,7 +185,7 @@ class LedgerSlice:
         if trouble.full:
             emergency.throw_off_ballast()
         before = self.ledger(account)
-        if any(adds_risk(body, before) for body in bodies):
+        if add_risk(bodies, before):
             raise trouble
         links, after = self._linked(before, bodies, at)
         emergency.write([event_row(event, text, after) for event, text in links])
@@ -195,7 +195,7 @@ class LedgerSlice:
 
     def _refuse_risk(self, ledger: Ledger, bodies: Sequence[e.EventBody]) -> None:
         full = self._emergency is not None and self._emergency.is_full
-        if full and any(adds_risk(body, ledger) for body in bodies):
+        if full and add_risk(bodies, ledger):
             raise StoreUnavailableError("database: its disk was full; no entries until a restart with room")
 
     def _linked(
