@@ -20,6 +20,7 @@ from tests.builders_ledger import (
     account_opened,
     answered_,
     entry,
+    exit_,
     exit_decided,
     intended,
     minute,
@@ -335,3 +336,47 @@ def test_nothing_is_opened_while_the_brokers_updates_cannot_be_relied_on_and_exi
     mute = door(stream="silent for 31 s")
     assert failed(*buying(), door=mute) == ["updates"]
     assert failed(*selling(), door=mute) == []
+
+
+class Counted(dict):
+    """Orders of a ledger, counting how many were looked at."""
+
+    looked = 0
+
+    def __getitem__(self, key):
+        self.looked += 1
+        return super().__getitem__(key)
+
+    def values(self):
+        return Newest(self)
+
+
+class Newest:
+    """The values of counted orders, which may be walked from the newest on only."""
+
+    def __init__(self, orders):
+        self.orders = orders
+
+    def __iter__(self):
+        raise AssertionError("expected a look at the newest orders, was a walk through the whole history")
+
+    def __reversed__(self):
+        for key in reversed(list(self.orders)):
+            yield self.orders[key]
+
+
+def looked_at(positions, side):
+    """How many orders the checks of one order looked at, after so many positions came and went."""
+    ledger = told(Ledger(account=TINY), account_opened())
+    for number in range(positions):
+        ledger = told(ledger, *entry(f"old{number}"), *exit_(f"old{number}"), at=number)
+    ledger, body = side(told(ledger, *entry(), at=10_000))
+    ledger = told(ledger, body, at=10_005)
+    ledger = replace(ledger, orders=Counted(ledger.orders))
+    asked(ledger, body, at=10_005)
+    return ledger.orders.looked
+
+
+@pytest.mark.parametrize("side", [buying, selling])
+def test_the_checks_look_at_no_more_orders_after_a_longer_history(side):
+    assert 1 <= looked_at(20, side) == looked_at(40, side) <= 12

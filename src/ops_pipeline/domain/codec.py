@@ -11,11 +11,12 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 Read = Callable[[Any], Any]
+Write = Callable[[Any], Any]
 
 _PLAIN = frozenset({str, int, float, bool, NoneType})
+_WRITERS: dict[type, Write] = {}
 # What building a value from text that does not fit may raise, however deep it breaks.
 MISFITS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_FIELDS: dict[type, tuple[str, ...]] = {}
 
 
 def encode(value: Any) -> Any:
@@ -23,24 +24,36 @@ def encode(value: Any) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
-    names = _FIELDS.get(kind)
-    if names is None and is_dataclass(kind):
-        names = _FIELDS[kind] = tuple(field.name for field in fields(kind))
-    if names is not None:
+    write = _WRITERS.get(kind)
+    if write is None:
+        write = _WRITERS[kind] = _writer_of(kind)
+    return write(value)
+
+
+def _writer_of(kind: type) -> Write:
+    """Give what turns values of one type into JSON values."""
+    if is_dataclass(kind):
+        return _record_writer(tuple(field.name for field in fields(kind)))
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if issubclass(kind, datetime):
+        return lambda value: value.astimezone(UTC).isoformat()
+    if issubclass(kind, date):
+        return lambda value: value.isoformat()
+    if issubclass(kind, (tuple, list)):
+        return lambda value: [encode(item) for item in value]
+    return lambda value: value
+
+
+def _record_writer(names: tuple[str, ...]) -> Write:
+    def write(value: Any) -> dict[str, Any]:
         # Leaves are taken as they are: rows of gates are mostly text, and there are many of them.
         return {
             name: entry if type(entry) in _PLAIN else encode(entry)
             for name, entry in [(name, getattr(value, name)) for name in names]
         }
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
-    return value
+
+    return write
 
 
 def read_json(text: str) -> Any:

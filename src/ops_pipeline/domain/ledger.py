@@ -98,6 +98,21 @@ class Ledger:
             found.append(order)
         return tuple(found)
 
+    def sent_since(self, at: datetime) -> tuple[Order, ...]:
+        """Give the orders last sent after `at`, which is at most a minute before the newest sending."""
+        found = [self.orders[key] for key in self.index.sent]
+        return tuple([order for order in found if order.last_sent_at is not None and order.last_sent_at > at])
+
+    def intended_since(self, at: datetime) -> tuple[Order, ...]:
+        """Give the orders whose intent was stored after `at`, newest first."""
+        found: list[Order] = []
+        for order in reversed(self.orders.values()):  # type: ignore[call-overload] # the fold keeps dicts
+            if order.created_at > at:
+                found.append(order)
+            elif self.kept is not None:  # a fold holds them in the order in which they were intended
+                break
+        return tuple(found)
+
     def closed_since(self, at: datetime) -> tuple[Position, ...]:
         """Give the positions closed at or after `at`, oldest first."""
         found: list[Position] = []
@@ -144,7 +159,7 @@ class Ledger:
     def held(self) -> dict[str, int]:
         """Give what is held per symbol, as the ledger has it: our positions and what is beside them."""
         held = {symbol: row.qty for symbol, row in self.external.items()}
-        for position in self.positions.values():
+        for position in self.open_positions:  # one that is closed holds nothing
             if position.qty:
                 held[position.contract.occ] = held.get(position.contract.occ, 0) + position.qty
         return {symbol: qty for symbol, qty in held.items() if qty}

@@ -1,7 +1,8 @@
 """Which orders, positions and causes of a ledger are still alive, kept as its fold goes on. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from ops_pipeline.domain.orders import Order, OrderState, Purpose
 from ops_pipeline.domain.positions import Position
@@ -9,6 +10,8 @@ from ops_pipeline.domain.units import ClientOrderId, PositionId
 
 Cause = tuple[Purpose, str]
 
+# How far back what was sent is kept at hand: as far as the checks that count sendings look.
+SENT_WITHIN = timedelta(minutes=1)
 _TURNED_AWAY = (OrderState.NOT_PLACED, OrderState.REJECTED)
 
 
@@ -18,8 +21,8 @@ class LedgerIndex:
 
     `closed` holds positions in the order in which they closed; `closed_changes` counts what happened to
     closed ones; `generations` is the newest order number of each cause; `by_position` names all orders of
-    a position; `turned_away` those not placed or rejected, the last so changed last; `rolls` unfinished
-    rolls.
+    a position; `turned_away` those not placed or rejected, the last so changed last; `sent` those last sent
+    less than a minute before the newest sending; `rolls` unfinished rolls.
     """
 
     live: dict[ClientOrderId, None] = field(default_factory=dict)
@@ -29,6 +32,7 @@ class LedgerIndex:
     generations: dict[Cause, int] = field(default_factory=dict)
     by_position: dict[PositionId, tuple[ClientOrderId, ...]] = field(default_factory=dict)
     turned_away: dict[ClientOrderId, None] = field(default_factory=dict)
+    sent: dict[ClientOrderId, None] = field(default_factory=dict)
     rolls: dict[str, None] = field(default_factory=dict)
 
     def copy(self) -> "LedgerIndex":
@@ -41,6 +45,7 @@ class LedgerIndex:
             dict(self.generations),
             dict(self.by_position),
             dict(self.turned_away),
+            dict(self.sent),
             dict(self.rolls),
         )
 
@@ -55,6 +60,8 @@ class LedgerIndex:
         self.turned_away.pop(order.id, None)
         if order.state in _TURNED_AWAY:
             self.turned_away[order.id] = None
+        if order.state is OrderState.SENDING:
+            self.sent = _sent_lately([*(orders[key] for key in self.sent if key != order.id), order])
         if not order.is_live:
             self.live.pop(order.id, None)
         elif order.id not in self.live:
@@ -88,13 +95,14 @@ def index_of(
 ) -> LedgerIndex:
     """Build the index of a ledger that came without one."""
     index = LedgerIndex(rolls=dict.fromkeys(live_rolls))
-    away = []
+    away, orders = [], list(orders)
     for order in orders:
         index.note_order(order, {order.id: order})
         if order.state in _TURNED_AWAY:
             away.append(order)
     away.sort(key=lambda order: order.updated_at)
     index.turned_away = {order.id: None for order in away}
+    index.sent = _sent_lately(orders)
     closed = []
     for position in positions:
         if position.is_open:
@@ -105,3 +113,8 @@ def index_of(
     index.closed = {position.id: None for position in closed}
     index.closed_changes = len(closed)
     return index
+
+
+def _sent_lately(orders: Sequence[Order]) -> dict[ClientOrderId, None]:
+    sent = sorted((order.last_sent_at, order.id) for order in orders if order.last_sent_at is not None)
+    return {key: None for at, key in sent if sent[-1][0] - at < SENT_WITHIN}

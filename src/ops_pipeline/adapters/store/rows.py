@@ -151,16 +151,10 @@ def order_row(order: Order, ledger: Ledger) -> Row:
 
 
 def _is_the_live_exit(order: Order, ledger: Ledger) -> bool:
-    purpose = order.intent.purpose
     if not order.holds_slot or not _reduces(order):
         return False
-    for later in reversed(ledger.orders.values()):  # type: ignore[call-overload] # the fold keeps dicts
-        if later.id == order.id:
-            return True
-        # An order thought dead that the broker shows again must be recordable beside its successor.
-        if later.intent.position_id == order.intent.position_id and _reduces(later):
-            return False
-    raise AssertionError(f"{purpose} order {order.id} is not in its ledger")
+    # An order thought dead that the broker shows again must be recordable beside its successor.
+    return [o.id for o in ledger.orders_of(order.intent.position_id) if _reduces(o)][-1] == order.id
 
 
 def _reduces(order: Order) -> bool:

@@ -10,6 +10,7 @@ from ops_pipeline.domain.breaks import Cause
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger import Ledger
+from ops_pipeline.domain.ledger_index import SENT_WITHIN
 from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.orders import (
     GateResult,
@@ -26,7 +27,6 @@ from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit, or
 
 LOOK_ALIKE = "look_alike"
 _TWIN_WINDOW = timedelta(seconds=60)
-_RATE_WINDOW = timedelta(seconds=60)
 _REJECT_WINDOW = timedelta(minutes=10)
 # RELIABILITY 5.1: a buy goes at most a tick or 2 % over the ask, and 10 % over the mid.
 _OVER_ASK_PERCENT, _OVER_MID_PERCENT = 2, 10
@@ -50,13 +50,12 @@ class Door(NamedTuple):
 
 
 class Case(NamedTuple):
-    """An order before the door: `others` are the account's other orders, `contract` its position's."""
+    """An order before the door; `contract` is its position's."""
 
     intent: OrderIntent
     order: Order
     ledger: Ledger
     contract: OptionContract
-    others: tuple[Order, ...]
     now: datetime
     rules: ExecutionRules
     door: Door
@@ -78,7 +77,6 @@ def before_send(
         order=order,
         ledger=ledger,
         contract=ledger.positions[intent.position_id].contract,
-        others=tuple(other for other in ledger.orders.values() if other.id != order.id),
         now=now,
         rules=rules,
         door=door,
@@ -220,22 +218,24 @@ def look_alikes(intent: OrderIntent, ledger: Ledger, now: datetime) -> list[Orde
     """Give the orders of the last minute with the same legs for another cause."""
     return [
         order
-        for order in ledger.orders.values()
+        for order in ledger.intended_since(now - _TWIN_WINDOW)
         if order.id != intent.client_order_id
         and order.intent.legs == intent.legs
         and order.intent.key != intent.key
-        and now - order.created_at < _TWIN_WINDOW
     ]
 
 
 def _rate(case: Case) -> GateResult:
-    recent, most = sends_within_a_minute(case.others, case.now), case.rules.orders_per_minute
+    recent, most = len(_others_sent(case)), case.rules.orders_per_minute
     return GateResult("rate", recent < most, str(recent), f"< {most} a minute")
 
 
-def sends_within_a_minute(orders: tuple[Order, ...], now: datetime) -> int:
-    """Count the orders that were sent within the last minute."""
-    return sum(1 for order in orders if order.last_sent_at and now - order.last_sent_at < _RATE_WINDOW)
+def _others_sent(case: Case) -> list[Order]:
+    return [order for order in case.ledger.sent_since(case.now - SENT_WITHIN) if order.id != case.order.id]
+
+
+def _others_live(case: Case) -> list[Order]:
+    return [order for order in case.ledger.live_orders if order.id != case.order.id]
 
 
 def _symbol_rate(case: Case) -> GateResult:
@@ -243,11 +243,9 @@ def _symbol_rate(case: Case) -> GateResult:
     symbol, positions = case.contract.underlying, case.ledger.positions
     causes = {
         order.intent.key
-        for order in case.others
+        for order in _others_sent(case)
         if order.intent.purpose.opens
         and order.intent.key != case.intent.key
-        and order.last_sent_at
-        and case.now - order.last_sent_at < _RATE_WINDOW
         and positions[order.intent.position_id].contract.underlying == symbol
     }
     most = case.rules.symbol_entries_per_minute
@@ -255,16 +253,15 @@ def _symbol_rate(case: Case) -> GateResult:
 
 
 def _rejects(case: Case) -> GateResult:
-    rejected = sum(
-        order.state is OrderState.REJECTED and case.now - order.updated_at < _REJECT_WINDOW
-        for order in case.others
-    )
+    lately = case.ledger.turned_away_since(case.now - _REJECT_WINDOW)
+    rejected = sum(order.state is OrderState.REJECTED for order in lately if order.id != case.order.id)
     most = case.rules.rejects_max
     return GateResult("rejects", rejected < most, str(rejected), f"< {most} in 10 minutes")
 
 
 def _unknown(case: Case) -> GateResult:
-    unknown = sum(order.state in (OrderState.UNKNOWN, OrderState.ABANDONING) for order in case.others)
+    unclear = (OrderState.UNKNOWN, OrderState.ABANDONING)
+    unknown = sum(order.state in unclear for order in _others_live(case))
     return GateResult(
         "unknown", unknown <= case.rules.unknown_max, str(unknown), f"<= {case.rules.unknown_max}"
     )
@@ -289,7 +286,7 @@ def _no_exit(case: Case) -> GateResult:
 def _one_exit(case: Case) -> GateResult:
     live = [
         order.id
-        for order in case.others
+        for order in _others_live(case)
         if order.holds_slot and is_exit(order) and order.intent.position_id == case.intent.position_id
     ]
     return GateResult("one_exit", not live, ",".join(live) or "none", "no other live exit")
@@ -300,7 +297,7 @@ def _covered(case: Case) -> GateResult:
     occ = case.intent.occ
     resting = sum(
         order.leaves
-        for order in case.others
+        for order in _others_live(case)
         if order.holds_slot
         for leg in order.intent.legs
         if leg.occ == occ and leg.side is Side.SELL_TO_CLOSE
