@@ -4,7 +4,7 @@ import pytest
 
 from ops_pipeline.app.settings import load_settings
 from ops_pipeline.ports import BrokerUnavailable
-from ops_pipeline.stages.execution import booking, gateway, service
+from ops_pipeline.stages.execution import booking, reading, service
 from ops_pipeline.verify import recon
 from ops_pipeline.verify.divergences import KINDS
 from ops_pipeline.verify.goals import Bench
@@ -55,7 +55,7 @@ def nothing_is_remembered(monkeypatch):
 
 def no_activity_is_read(monkeypatch):
     """Activities are not read at all."""
-    monkeypatch.setattr(gateway, "bookings", lambda *_, **__: [])
+    monkeypatch.setattr(reading, "bookings", lambda *_, **__: [])
     monkeypatch.setattr(service, "bookings", lambda *_, **__: [])
 
 

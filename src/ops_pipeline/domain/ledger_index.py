@@ -1,6 +1,6 @@
 """Which orders, positions and causes of a ledger are still alive, kept as its fold goes on. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -95,14 +95,15 @@ def index_of(
 ) -> LedgerIndex:
     """Build the index of a ledger that came without one."""
     index = LedgerIndex(rolls=dict.fromkeys(live_rolls))
-    away, orders = [], list(orders)
+    away, known = [], dict[ClientOrderId, Order]()
     for order in orders:
-        index.note_order(order, {order.id: order})
+        known[order.id] = order
+        index.note_order(order, known)
         if order.state in _TURNED_AWAY:
             away.append(order)
     away.sort(key=lambda order: order.updated_at)
     index.turned_away = {order.id: None for order in away}
-    index.sent = _sent_lately(orders)
+    index.sent = _sent_lately(known.values())
     closed = []
     for position in positions:
         if position.is_open:
@@ -115,6 +116,6 @@ def index_of(
     return index
 
 
-def _sent_lately(orders: Sequence[Order]) -> dict[ClientOrderId, None]:
+def _sent_lately(orders: Iterable[Order]) -> dict[ClientOrderId, None]:
     sent = sorted((order.last_sent_at, order.id) for order in orders if order.last_sent_at is not None)
     return {key: None for at, key in sent if sent[-1][0] - at < SENT_WITHIN}

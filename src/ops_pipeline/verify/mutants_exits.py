@@ -54,8 +54,8 @@ EXIT_MUTANTS: tuple[Mutant, ...] = (
             ),
             Edit(
                 _CHECKS,
-                "        order.leaves\n        for order in case.others\n",
-                "        order.leaves\n        for order in case.others\n"
+                "        order.leaves\n        for order in _others_live(case)\n",
+                "        order.leaves\n        for order in _others_live(case)\n"
                 "        if order.state != 'UNKNOWN'\n",
             ),
         ),
