@@ -15,13 +15,14 @@ def assembled(folder, clock=None):
     calendar = exchange_calendar()
     first = date.fromisoformat(settings.world.first_session)
     clock = clock or compose.simulated_clock(calendar, first)
-    assembly = compose.assemble(
+    assembly = compose.prepare(
         settings,
         compose.simulated_market(settings, calendar),
         database=f"sqlite:///{folder / 'demo.sqlite'}",
         clock=clock,
         label="demo",
     )
+    compose.begin_ledgers(assembly, clock.now())
     return assembly, clock
 
 

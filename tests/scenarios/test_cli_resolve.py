@@ -37,7 +37,7 @@ def home(tmp_path):
     calendar = exchange_calendar()
     session = calendar.session_on(date.fromisoformat(settings.world.first_session))
     clock = compose.simulated_clock(calendar, session.date)
-    assembly = compose.assemble(
+    assembly = compose.prepare(
         settings,
         compose.simulated_market(settings, calendar),
         database=run.database,
@@ -45,6 +45,7 @@ def home(tmp_path):
         label=run.id,
         book_path=lambda account: saved_book(run, account),
     )
+    compose.begin_ledgers(assembly, clock.now())
     now = session.open_at + timedelta(hours=1)
     with assembly.store:
         clock.move_to(now)

@@ -109,32 +109,6 @@ def simulated_market(settings: Settings, calendar: SessionCalendar) -> Market:
     )
 
 
-def assemble(
-    settings: Settings,
-    market: Market,
-    *,
-    database: str,
-    clock: Clock,
-    label: str,
-    book_path: Callable[[str], Path | None] = lambda _: None,
-    brake: Callable[[AccountId], Brake] = lambda _: FREE,
-    emergency: Emergency | None = None,
-) -> Assembly:
-    """Open the store, join everything, begin the ledgers; see `prepare`."""
-    assembly = prepare(
-        settings,
-        market,
-        database=database,
-        clock=clock,
-        label=label,
-        book_path=book_path,
-        brake=brake,
-        emergency=emergency,
-    )
-    begin_ledgers(assembly, clock.now())
-    return assembly
-
-
 def prepare(
     settings: Settings,
     market: Market,

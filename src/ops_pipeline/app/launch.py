@@ -61,7 +61,7 @@ def run_demo(settings: Settings, home: Path, progress: Progress) -> Outcome:
     run = _create(settings, home, kind="demo", label=f"seed{settings.world.seed}")
     market = compose.simulated_market(settings, calendar)
     clock = compose.simulated_clock(calendar, sessions[0].date)
-    assembly = compose.assemble(settings, market, database=run.database, clock=clock, label=label)
+    assembly = compose.prepare(settings, market, database=run.database, clock=clock, label=label)
     return _drive(assembly, run, clock, sessions, progress, recorded=False)
 
 
@@ -76,7 +76,7 @@ def run_replay(settings: Settings, home: Path, first: date, last: date, progress
     market = compose.recorded_market(settings, calendar, first=first, last=last)
     run = _create(settings, home, kind="replay", label=f"{first}")
     clock = compose.simulated_clock(calendar, sessions[0].date)
-    assembly = compose.assemble(
+    assembly = compose.prepare(
         compose.for_recording(settings, market),
         market,
         database=run.database,
@@ -96,6 +96,7 @@ def _drive(
     recorded: bool,
 ) -> Outcome:
     started = elapsed_s()
+    compose.begin_ledgers(assembly, clock.now())
     done: list[Session] = []
 
     def after(session: Session) -> None:
