@@ -104,14 +104,14 @@ class Ledger:
         return tuple([order for order in found if order.last_sent_at is not None and order.last_sent_at > at])
 
     def intended_since(self, at: datetime) -> tuple[Order, ...]:
-        """Give the orders whose intent was stored after `at`, newest first."""
+        """Give the orders whose intent was stored after `at`, oldest first."""
         found: list[Order] = []
         for order in reversed(self.orders.values()):  # type: ignore[call-overload] # the fold keeps dicts
             if order.created_at > at:
                 found.append(order)
             elif self.kept is not None:  # a fold holds them in the order in which they were intended
                 break
-        return tuple(found)
+        return tuple(reversed(found))
 
     def closed_since(self, at: datetime) -> tuple[Position, ...]:
         """Give the positions closed at or after `at`, oldest first."""
