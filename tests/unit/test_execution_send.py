@@ -5,11 +5,15 @@ from dataclasses import replace
 import pytest
 
 from ops_pipeline.adapters.simulator.broker import Fault
+from ops_pipeline.adapters.store.verify import verify
 from ops_pipeline.domain import events as e
 from ops_pipeline.domain.accounts import ControlLevel
 from ops_pipeline.domain.controls import Brake
-from ops_pipeline.domain.orders import Accepted, OrderState, Purpose, Refused, Unknown
+from ops_pipeline.domain.orders import Accepted, Approved, OrderState, Purpose, Refused, Unknown
+from ops_pipeline.domain.positions import ExitReason
+from ops_pipeline.stages.execution.gateway import send
 from ops_pipeline.stages.execution.lifecycle import body_hash
+from ops_pipeline.stages.position_manager.exit_orders import sale_intent
 from tests.builders_market import ACCOUNT, OPEN, Rig, at
 
 
@@ -74,6 +78,26 @@ def test_an_entry_is_stored_twice_before_its_post_and_an_exit_once(rig):
     place = noting.commits.index(["OrderIntended", "OrderSending"])
     assert noting.commits[place + 1] == ["OrderAnswered"]
     assert not any("OrderIntended" in kinds for kinds in noting.commits[place + 1 :])
+
+
+def test_a_second_exit_is_refused_and_leaves_the_first_its_place(rig):
+    position = rig.opened(4)
+    desk = rig.desk
+    for purpose in (Purpose.EXIT, Purpose.KILL):
+        intent = sale_intent(
+            position,
+            rig.ledger,
+            desk.store.database_id,
+            purpose=purpose,
+            key=str(position.id),
+            qty=1,
+            limit=200_000,  # far above the bid: it rests
+            reason=ExitReason.STOP_LOSS,
+        )
+        outcome = send(Approved(intent=intent, gates=()), desk=desk, now=at(14, 33))
+    assert (outcome.reason, rig.orders(Purpose.KILL)[0].state) == ("one_exit", OrderState.NOT_PLACED)
+    assert rig.orders(Purpose.EXIT)[0].state is OrderState.WORKING
+    assert verify(rig.store.database) == []
 
 
 def test_feature_08_the_broker_refuses_a_second_order_of_one_id(rig):

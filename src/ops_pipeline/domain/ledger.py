@@ -1,6 +1,6 @@
 """An account's ledger: the fold of its event chain. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -13,7 +13,7 @@ from ops_pipeline.domain.controls import (
     SymbolBlocked,
     Wish,
 )
-from ops_pipeline.domain.ledger_index import LedgerIndex, index_of
+from ops_pipeline.domain.ledger_index import LATEST, LedgerIndex, index_of
 from ops_pipeline.domain.orders import Order, Purpose
 from ops_pipeline.domain.positions import Position
 from ops_pipeline.domain.rolls import Roll
@@ -90,28 +90,18 @@ class Ledger:
 
     def turned_away_since(self, at: datetime) -> tuple[Order, ...]:
         """Give the orders not placed or rejected after `at`, the last so changed first."""
-        found: list[Order] = []
-        for key in reversed(self.index.turned_away):
-            order = self.orders[key]
-            if order.updated_at <= at:
-                break
-            found.append(order)
-        return tuple(found)
+        newest_first = (self.orders[key] for key in reversed(self.index.turned_away))
+        return tuple(_later(newest_first, at, lambda order: order.updated_at))
 
     def sent_since(self, at: datetime) -> tuple[Order, ...]:
-        """Give the orders last sent after `at`, which is at most a minute before the newest sending."""
+        """Give the orders last sent after `at`, at most the last 100."""
         found = [self.orders[key] for key in self.index.sent]
         return tuple([order for order in found if order.last_sent_at is not None and order.last_sent_at > at])
 
     def intended_since(self, at: datetime) -> tuple[Order, ...]:
         """Give the orders whose intent was stored after `at`, oldest first."""
-        found: list[Order] = []
-        for order in reversed(self.orders.values()):  # type: ignore[call-overload] # the fold keeps dicts
-            if order.created_at > at:
-                found.append(order)
-            elif self.kept is not None:  # a fold holds them in the order in which they were intended
-                break
-        return tuple(reversed(found))
+        newest_first = reversed(self.orders.values())  # type: ignore[call-overload] # the fold keeps dicts
+        return tuple(reversed(_later(newest_first, at, lambda order: order.created_at)))
 
     def closed_since(self, at: datetime) -> tuple[Position, ...]:
         """Give the positions closed at or after `at`, oldest first."""
@@ -163,3 +153,18 @@ class Ledger:
             if position.qty:
                 held[position.contract.occ] = held.get(position.contract.occ, 0) + position.qty
         return {symbol: qty for symbol, qty in held.items() if qty}
+
+
+def _later(newest_first: Iterable[Order], at: datetime, stamp: Callable[[Order], datetime]) -> list[Order]:
+    """Give the orders stamped after `at`; some stamped before do not end the search.
+
+    Where a clock was set back or a cycle was slow, what came later may bear an earlier instant.
+    """
+    found: list[Order] = []
+    older = 0
+    for order in newest_first:
+        if stamp(order) > at:
+            found.append(order)
+        elif (older := older + 1) >= LATEST:
+            break
+    return found

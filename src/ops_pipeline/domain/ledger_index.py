@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from ops_pipeline.domain.orders import Order, OrderState, Purpose
 from ops_pipeline.domain.positions import Position
@@ -10,8 +9,9 @@ from ops_pipeline.domain.units import ClientOrderId, PositionId
 
 Cause = tuple[Purpose, str]
 
-# How far back what was sent is kept at hand: as far as the checks that count sendings look.
-SENT_WITHIN = timedelta(minutes=1)
+# Orders looked through beyond those that a time names: a clock that was set back stamps what is new as old.
+# Far more than may be sent in a minute.
+LATEST = 100
 _TURNED_AWAY = (OrderState.NOT_PLACED, OrderState.REJECTED)
 
 
@@ -21,8 +21,8 @@ class LedgerIndex:
 
     `closed` holds positions in the order in which they closed; `closed_changes` counts what happened to
     closed ones; `generations` is the newest order number of each cause; `by_position` names all orders of
-    a position; `turned_away` those not placed or rejected, the last so changed last; `sent` those last sent
-    less than a minute before the newest sending; `rolls` unfinished rolls.
+    a position; `turned_away` those not placed or rejected, the last so changed last; `sent` the 100
+    whose last sending is newest; `rolls` unfinished rolls.
     """
 
     live: dict[ClientOrderId, None] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class LedgerIndex:
         if order.state in _TURNED_AWAY:
             self.turned_away[order.id] = None
         if order.state is OrderState.SENDING:
-            self.sent = _sent_lately([*(orders[key] for key in self.sent if key != order.id), order])
+            self.sent = _sent_last([*(orders[key] for key in self.sent if key != order.id), order])
         if not order.is_live:
             self.live.pop(order.id, None)
         elif order.id not in self.live:
@@ -103,7 +103,7 @@ def index_of(
             away.append(order)
     away.sort(key=lambda order: order.updated_at)
     index.turned_away = {order.id: None for order in away}
-    index.sent = _sent_lately(known.values())
+    index.sent = _sent_last(known.values())
     closed = []
     for position in positions:
         if position.is_open:
@@ -116,6 +116,6 @@ def index_of(
     return index
 
 
-def _sent_lately(orders: Iterable[Order]) -> dict[ClientOrderId, None]:
+def _sent_last(orders: Iterable[Order]) -> dict[ClientOrderId, None]:
     sent = sorted((order.last_sent_at, order.id) for order in orders if order.last_sent_at is not None)
-    return {key: None for at, key in sent if sent[-1][0] - at < SENT_WITHIN}
+    return {key: None for _, key in sent[-LATEST:]}

@@ -128,7 +128,7 @@ def _o11_unknown_needs_evidence(case: Case) -> Complaints:
 
     An order that the broker shows otherwise than we intended it is an answer too, where it has one.
     """
-    shown = {order.client_order_id for order in case.book.orders.values()}
+    shown = {order.client_order_id: order.submitted_at for order in case.book.orders.values()}
     found = []
     misses: Counter[str] = Counter()
     left = {id(step.event): step for step in edges.steps_of(case.events)}
@@ -139,8 +139,8 @@ def _o11_unknown_needs_evidence(case: Case) -> Complaints:
         step = left.get(id(event))
         if step is None or step.before != OrderState.UNKNOWN or not isinstance(body, e.OrderSettled):
             continue
-        contradicted = step.after == OrderState.QUARANTINED and step.order in shown
-        if misses[step.order] < 2 and not contradicted:
+        there_since = shown.get(step.order) if step.after == OrderState.QUARANTINED else None
+        if misses[step.order] < 2 and (there_since is None or there_since > event.at):
             found.append(f"{step.order} left UNKNOWN to {step.after} after {misses[step.order]} answers")
     return found
 

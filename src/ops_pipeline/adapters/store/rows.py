@@ -153,8 +153,10 @@ def order_row(order: Order, ledger: Ledger) -> Row:
 def _is_the_live_exit(order: Order, ledger: Ledger) -> bool:
     if not order.holds_slot or not _reduces(order):
         return False
-    # An order thought dead that the broker shows again must be recordable beside its successor.
-    return [o.id for o in ledger.orders_of(order.intent.position_id) if _reduces(o)][-1] == order.id
+    # An order thought dead that the broker shows again must be recordable beside its successor; one that
+    # was never sent takes no other's place.
+    orders = ledger.orders_of(order.intent.position_id)
+    return [o.id for o in orders if _reduces(o) and (o.is_live or o.attempt)][-1] == order.id
 
 
 def _reduces(order: Order) -> bool:

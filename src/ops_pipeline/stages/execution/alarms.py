@@ -8,11 +8,10 @@ from ops_pipeline.domain.alerts import AlertCode
 from ops_pipeline.domain.events import ControlChanged
 from ops_pipeline.domain.ids import PREFIX, is_ours
 from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.ledger_index import SENT_WITHIN
 from ops_pipeline.domain.orders import BrokerOrder, OrderIntent
 from ops_pipeline.domain.rules import ExecutionRules
 from ops_pipeline.domain.units import WHOLE_BP, Bp, format_usd
-from ops_pipeline.stages.execution.checks import look_alikes
+from ops_pipeline.stages.execution.checks import RATE_WINDOW, look_alikes
 from ops_pipeline.stages.execution.levels import raised
 
 _ACTOR = "alarm"
@@ -61,7 +60,7 @@ def passing_trouble(
 
     `skew` is the broker's clock against ours; `broker` None: it could not be read, so nothing is known.
     """
-    sends = len(ledger.sent_since(now - SENT_WITHIN))
+    sends = len(ledger.sent_since(now - RATE_WINDOW))
     if sends > rules.orders_per_minute:
         reason = f"{sends} orders within a minute, expected <= {rules.orders_per_minute}"
         return raised(ledger, ControlLevel.CANCEL_ENTRIES, reason=reason, actor=_ACTOR)

@@ -10,7 +10,6 @@ from ops_pipeline.domain.breaks import Cause
 from ops_pipeline.domain.controls import FREE, Brake
 from ops_pipeline.domain.instruments import OptionContract
 from ops_pipeline.domain.ledger import Ledger
-from ops_pipeline.domain.ledger_index import SENT_WITHIN
 from ops_pipeline.domain.market import OptionQuote
 from ops_pipeline.domain.orders import (
     GateResult,
@@ -27,6 +26,7 @@ from ops_pipeline.stages.execution.lifecycle import entry_objection, is_exit, or
 
 LOOK_ALIKE = "look_alike"
 _TWIN_WINDOW = timedelta(seconds=60)
+RATE_WINDOW = timedelta(seconds=60)
 _REJECT_WINDOW = timedelta(minutes=10)
 # RELIABILITY 5.1: a buy goes at most a tick or 2 % over the ask, and 10 % over the mid.
 _OVER_ASK_PERCENT, _OVER_MID_PERCENT = 2, 10
@@ -231,7 +231,7 @@ def _rate(case: Case) -> GateResult:
 
 
 def _others_sent(case: Case) -> list[Order]:
-    return [order for order in case.ledger.sent_since(case.now - SENT_WITHIN) if order.id != case.order.id]
+    return [order for order in case.ledger.sent_since(case.now - RATE_WINDOW) if order.id != case.order.id]
 
 
 def _others_live(case: Case) -> list[Order]:
