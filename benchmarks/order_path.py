@@ -11,11 +11,8 @@ takes milliseconds it hides all else: with TMPDIR on a file system in memory the
 import os
 import socket
 import sqlite3
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -23,10 +20,10 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import msgspec
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import OrderSide, TimeInForce
 from alpaca.trading.requests import LimitOrderRequest
+from quick_broker import END, NUMBER, OCC, served
 
 from ops_pipeline.adapters.alpaca.broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, Keys
@@ -57,15 +54,13 @@ from ops_pipeline.stages.execution.lifecycle import order_id
 ORDERS, WARM, ROUNDS = 60, 15, 12
 GOAL, ABOVE_FLOOR = 2.3, 1.7
 AT = datetime(2026, 7, 13, 14, 30, tzinfo=UTC)
-ACCOUNT, NUMBER = AccountId("bench"), "PA0000000001"
-OCC = Occ("AAPL260821C00200000")
+ACCOUNT = AccountId("bench")
 # So far apart that no check takes one order for another's double or counts them as too many.
 APART = timedelta(minutes=2)
 BODY = (
     b'{"symbol":"AAPL260821C00200000","qty":"2","side":"sell","type":"limit","time_in_force":"day",'
     b'"limit_price":"1.25","client_order_id":"NAME","position_intent":"sell_to_close"}'
 )
-_END = b"\r\n\r\n"
 
 
 class Took(NamedTuple):
@@ -81,87 +76,6 @@ class Standing:
     def now(self) -> datetime:
         """Give the one instant it knows."""
         return AT
-
-
-def answer_body(name: str) -> bytes:
-    """Write an accepted order as the broker does."""
-    stamp = "2026-07-13T14:30:00.123456789Z"
-    absent = ["filled_at", "expired_at", "canceled_at", "failed_at", "replaced_at", "replaced_by", "replaces"]
-    absent += ["notional", "filled_avg_price", "stop_price", "legs", "trail_percent", "trail_price", "hwm"]
-    order = {
-        "id": "61e69015-8549-4bfd-b9c3-01e75843f47d",
-        "client_order_id": name,
-        "created_at": stamp,
-        "updated_at": stamp,
-        "submitted_at": stamp,
-        "asset_id": "904837e3-3b76-47ec-b432-046db621571b",
-        "symbol": OCC,
-        "asset_class": "us_option",
-        "qty": "2",
-        "filled_qty": "0",
-        "order_class": "simple",
-        "order_type": "limit",
-        "type": "limit",
-        "side": "buy",
-        "position_intent": "buy_to_open",
-        "time_in_force": "day",
-        "limit_price": "1.25",
-        "status": "accepted",
-        "extended_hours": False,
-    }
-    return msgspec.json.encode(order | dict.fromkeys(absent))
-
-
-def account_body() -> bytes:
-    """Write the account as the broker does."""
-    amounts = dict.fromkeys(("cash", "equity", "last_equity", "options_buying_power"), "100000")
-    return msgspec.json.encode({"account_number": NUMBER, "options_trading_level": 3, **amounts})
-
-
-def serve() -> None:
-    """Answer every POST with an order of its own id and every GET with the account, until killed."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        sys.stdout.write(f"{server.getsockname()[1]}\n")
-        sys.stdout.flush()
-        while True:
-            line, _ = server.accept()
-            threading.Thread(target=_serve_one, args=(line,), daemon=True).start()
-
-
-def _serve_one(line: socket.socket) -> None:
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    waiting = b""
-    while True:
-        part = line.recv(65_536)
-        if not part:
-            return
-        waiting += part
-        while _END in waiting:
-            head, _, rest = waiting.partition(_END)
-            length = next(
-                (int(h[15:]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:")), 0
-            )
-            while len(rest) < length:
-                rest += line.recv(65_536)
-            body, waiting = rest[:length], rest[length:]
-            name = msgspec.json.decode(body)["client_order_id"] if body else ""
-            told = answer_body(name) if body else account_body()
-            line.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ")
-            line.sendall(b"%d\r\n\r\n%s" % (len(told), told))
-
-
-@contextmanager
-def served() -> Iterator[int]:
-    """Run the server in a process of its own; give its port."""
-    child = subprocess.Popen(  # noqa: S603 - this very file
-        [sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        yield int(child.stdout.readline())
-    finally:
-        child.kill()
-        child.wait()
 
 
 def planned(position: PositionId) -> e.PositionOpened:
@@ -368,7 +282,7 @@ class Floor:
         stored = perf_counter()
         self.line.sendall(head + body)
         answer = b""
-        while _END not in answer or not answer.endswith(b"}"):
+        while END not in answer or not answer.endswith(b"}"):
             answer += self.line.recv(65_536)
         return Took(stored - began, perf_counter() - stored)
 
@@ -416,6 +330,4 @@ def compare() -> bool:
 
 
 if __name__ == "__main__":
-    if "serve" in sys.argv:
-        serve()
     sys.exit(0 if compare() else 1)
