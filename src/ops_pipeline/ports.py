@@ -31,6 +31,10 @@ class BrokerUnavailable(OpsError):  # noqa: N818 - it names a state of the broke
     """A read that got no trustworthy answer: nothing may be concluded from it."""
 
 
+class AccessRefused(BrokerUnavailable):
+    """A read that the broker turned away for who asked, not for what: it will answer nothing else either."""
+
+
 class RequestBudgetSpent(BrokerUnavailable):
     """A request that was not sent, for none was left to send."""
 

@@ -5,7 +5,7 @@ import pytest
 from ops_pipeline.adapters.alpaca.errors import WireError, WrongAccount
 from ops_pipeline.domain.accounts import BrokerPosition
 from ops_pipeline.domain.units import ClientOrderId
-from ops_pipeline.ports import BrokerUnavailable
+from ops_pipeline.ports import AccessRefused, BrokerUnavailable
 from tests.builders_alpaca import (
     CALL,
     LATER_CALL,
@@ -92,6 +92,21 @@ def test_anything_but_a_whole_list_is_no_list(clock, answer):
         for read in reads:
             with pytest.raises(BrokerUnavailable):
                 read()
+
+
+@pytest.mark.parametrize(
+    ("answer", "turned_away"),
+    [
+        (Answer(status=401, body={"code": 40110000, "message": "request is not authorized"}), True),
+        (Answer(status=403, body={"message": "forbidden."}), True),
+        (Answer(status=403, body=b"<html>blocked by a proxy</html>"), False),
+        (Answer(status=404, body={"message": "not found"}), False),
+    ],
+)
+def test_only_the_venue_itself_refuses_our_keys(clock, answer, turned_away):
+    with serving(with_account(lambda _: answer)) as venue, pytest.raises(BrokerUnavailable) as raised:
+        broker_of(venue.url, clock).activities(since=SINCE)
+    assert isinstance(raised.value, AccessRefused) is turned_away
 
 
 def test_positions_are_signed_contracts_and_whole_shares(clock):

@@ -23,6 +23,7 @@ class AlertCode(StrEnum):
     JOB_SILENT = "job_silent"
     UPDATES_FAILING = "updates_failing"
     TRADING_SUSPENDED = "trading_suspended"
+    ACCESS_REFUSED = "access_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

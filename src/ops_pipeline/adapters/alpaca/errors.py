@@ -4,11 +4,12 @@ BrokerUnavailable    a read without a trustworthy answer
 ├── NoAnswer         bytes were written, and no whole answer came back
 │   └── NotSent      no byte was written: nothing can have happened
 ├── Refused          the venue answered with an error
+│   └── KeysRefused  it does not take the keys
 ├── WireError        a value that is not what it should be: expected, found, where
 └── WrongAccount     another account answered than the one configured
 """
 
-from ops_pipeline.ports import BrokerUnavailable
+from ops_pipeline.ports import AccessRefused, BrokerUnavailable
 
 
 class WireError(BrokerUnavailable):
@@ -31,6 +32,10 @@ class Refused(BrokerUnavailable):
         super().__init__(text)
         self.status = status
         self.code = code
+
+
+class KeysRefused(Refused, AccessRefused):
+    """The venue's own word that these keys may not ask."""
 
 
 class WrongAccount(BrokerUnavailable):

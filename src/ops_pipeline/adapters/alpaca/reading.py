@@ -7,7 +7,7 @@ import msgspec
 
 from ops_pipeline.adapters.alpaca import wire
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, Reply
-from ops_pipeline.adapters.alpaca.errors import Refused, WireError
+from ops_pipeline.adapters.alpaca.errors import KeysRefused, Refused, WireError
 from ops_pipeline.adapters.alpaca.masks import shown
 
 Shape = TypeVar("Shape")
@@ -24,6 +24,7 @@ PageShape = TypeVar("PageShape", bound=Page)
 # The venue's own word that it has no such order: any other 404 may be anybody's.
 NO_SUCH_ORDER: Final = 40410000
 _OK: Final = 200
+_TURNED_AWAY: Final = (401, 403)
 _SHOWN: Final = 200
 _ERROR = msgspec.json.Decoder(wire.ErrorBody)
 
@@ -52,12 +53,16 @@ def fetch_dated(
 
 
 def refusal(reply: Reply, what: str) -> Refused:
-    """Give the error that an answer other than the wanted one is, in the venue's words."""
+    """Give the error that an answer other than the wanted one is, in the venue's words.
+
+    KeysRefused only where the venue itself said so: a proxy's 403 says nothing about keys.
+    """
     told = error_of(reply)
+    kind = KeysRefused if told is not None and reply.status in _TURNED_AWAY else Refused
     words = told.message if told else shown(reply.body, most=_SHOWN)
     code = code_of(reply)
     text = f"{what}: expected an answer, was {reply.status}" + (f" ({code})" if code else "")
-    return Refused(f"{text}: {words}" if words else text, status=reply.status, code=code)
+    return kind(f"{text}: {words}" if words else text, status=reply.status, code=code)
 
 
 def code_of(reply: Reply) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.accounts import BrokerAccount, ControlLevel
-from ops_pipeline.domain.alerts import AlertCode
-from ops_pipeline.domain.events import ControlChanged
+from ops_pipeline.domain.alerts import AlertCleared, AlertCode, AlertRaised, Severity
+from ops_pipeline.domain.events import ControlChanged, EventBody
 from ops_pipeline.domain.ids import PREFIX, is_ours
 from ops_pipeline.domain.ledger import Ledger
 from ops_pipeline.domain.orders import BrokerOrder, OrderIntent
@@ -19,6 +19,8 @@ _ACTOR = "alarm"
 SKEW_MOST = timedelta(seconds=10)
 # RELIABILITY 2.5 H4: an order of another installation of ours, as young as this.
 FOREIGN_WITHIN = timedelta(hours=24)
+# RELIABILITY 2.1 B7, as it stands among a ledger's alerts.
+ACCESS_REFUSED = (AlertCode.ACCESS_REFUSED, "broker")
 
 
 def foreign_instance(
@@ -36,6 +38,21 @@ def foreign_instance(
         return []
     reason = f"another instance trades this account: {found[0]}"
     return raised(ledger, ControlLevel.CANCEL_ENTRIES, reason=reason, actor=_ACTOR)
+
+
+def access(ledger: Ledger, refusal: str) -> list[EventBody]:
+    """Halt an account whose keys the broker does not take, and end the halt once it answers ("": it did).
+
+    Until then nothing is posted. The level that rose stays until a person lowers it.
+    """
+    stands = ACCESS_REFUSED in ledger.alerts
+    code, key = ACCESS_REFUSED
+    if not refusal:
+        return [AlertCleared(code=code, key=key)] if stands else []
+    if stands:
+        return []
+    page = AlertRaised(code=code, key=key, severity=Severity.PAGE, detail=refusal)
+    return [page, *raised(ledger, ControlLevel.REDUCE_ONLY, reason=refusal, actor=_ACTOR)]
 
 
 def duplicate(ledger: Ledger, intent: OrderIntent, *, now: datetime) -> list[ControlChanged]:

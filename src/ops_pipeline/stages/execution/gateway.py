@@ -277,8 +277,11 @@ def _checked(order: Order, ledger: Ledger, *, desk: Desk, now: datetime) -> tupl
 
 
 def _through_the_door(approved: Approved, *, desk: Desk, now: datetime) -> SubmitOutcome:
-    """Hand the order to the broker, unless the level rose since SENDING was stored: then nothing is sent."""
-    level = control(approved.intent, desk.store.ledger(desk.account), desk.brake())
+    """Hand the order to the broker; not where the level rose since SENDING was stored, or without access."""
+    ledger = desk.store.ledger(desk.account)
+    level = control(approved.intent, ledger, desk.brake())
     if not level.passed:
         return Deferred(not_before=now, why=f"control {level.observed}")
+    if alarms.ACCESS_REFUSED in ledger.alerts:
+        return Deferred(not_before=now, why="the broker does not take our keys")
     return desk.broker.submit(approved)

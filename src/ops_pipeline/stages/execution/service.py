@@ -16,8 +16,8 @@ from ops_pipeline.domain.orders import Activity, Approved, Deferred, Order, Orde
 from ops_pipeline.domain.records import Failed, StepReport
 from ops_pipeline.domain.rules import EntryRules
 from ops_pipeline.domain.units import AccountId, Usd4
-from ops_pipeline.ports import BrokerUnavailable, MarketData
-from ops_pipeline.stages.execution import ladder, lifecycle, reconcile
+from ops_pipeline.ports import AccessRefused, BrokerUnavailable, MarketData
+from ops_pipeline.stages.execution import alarms, ladder, lifecycle, reconcile
 from ops_pipeline.stages.execution.booking import bookings
 from ops_pipeline.stages.execution.causes import Surroundings, causes_of
 from ops_pipeline.stages.execution.gateway import Desk, cancel, keep_suspended, post, request_cancel, send
@@ -114,7 +114,10 @@ def _resend_exits(now: datetime, desk: Desk) -> int:
     """Send the exits again that are known not to be at the broker: that waits for no read.
 
     Oldest first, which is riskiest first; where one gets no request, those behind it would get none either.
+    While the broker does not take our keys none is: its next answer to a read ends that.
     """
+    if alarms.ACCESS_REFUSED in desk.store.ledger(desk.account).alerts:
+        return 0
     due = [
         order
         for order in desk.store.ledger(desk.account).live_orders
@@ -149,7 +152,12 @@ def _reconcile(now: datetime, ports: ExecutionPorts) -> int:
     if desk.account not in ports.caught_up:
         positions = desk.store.ledger(desk.account).open_positions
         since = min((position.opened_at for position in positions), default=now)
-    observed = observe(desk, now=now, since=since)
+    try:
+        observed = observe(desk, now=now, since=since)
+    except AccessRefused as error:
+        desk.store.commit(desk.account, alarms.access(desk.store.ledger(desk.account), str(error)), at=now)
+        raise
+    desk.store.commit(desk.account, alarms.access(desk.store.ledger(desk.account), ""), at=now)
     ports.caught_up.add(desk.account)
     _look_up(now, desk, observed.shown)
     live = desk.store.ledger(desk.account).live_orders

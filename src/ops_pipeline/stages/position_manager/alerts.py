@@ -23,7 +23,7 @@ EXIT_ACCEPTED_WITHIN = timedelta(seconds=60)
 _UNKNOWN = (OrderState.UNKNOWN, OrderState.ABANDONING)
 _OF_RUN = (AlertCode.JOB_SILENT, AlertCode.UPDATES_FAILING)
 # Raised and cleared by others.
-_OF_OTHERS = (*_OF_RUN, AlertCode.TRADING_SUSPENDED)
+_OF_OTHERS = (*_OF_RUN, AlertCode.TRADING_SUSPENDED, AlertCode.ACCESS_REFUSED)
 
 Wanted = Mapping[tuple[AlertCode, str], AlertRaised]
 
