@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ops_pipeline import ports
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.adapters.simulator.names import DEFAULT_NAMES
 from ops_pipeline.adapters.simulator.world import World
@@ -68,14 +69,35 @@ class LineDead(BrokerUnavailable):
 class Broken:
     """A broker that answers its first question and no other."""
 
-    def __init__(self):
+    def __init__(self, kind=LineDead):
         self.left = 1
+        self.kind = kind
 
     def positions(self):
         self.left -= 1
         if self.left < 0:
-            raise LineDead("the line is dead")
+            raise self.kind("the line is dead")
         return ()
+
+
+@pytest.mark.parametrize(
+    "kind", [k for k in BrokerUnavailable.__subclasses__() if k.__module__ == ports.__name__]
+)
+def test_what_the_ports_name_is_raised_again_as_that(tmp_path, kind):
+    own = type("OfTheAdapter", (LineDead, kind), {})
+    recorder = recorder_in(tmp_path)
+    recorder.begin("tick", NOW)
+    broker = TapedBroker(recorder, "large", Broken(own))
+    broker.positions()
+    with pytest.raises(own):
+        broker.positions()
+    recorder.end()
+    player = Player()
+    player.turn_to(next(read_moments(tmp_path)))
+    played = TapedBroker(player, "large", UnknownBroker())
+    played.positions()
+    with pytest.raises(kind):
+        played.positions()
 
 
 def test_what_a_broker_raised_is_raised_again_in_its_turn_and_a_third_time_it_is_not_known(tmp_path):

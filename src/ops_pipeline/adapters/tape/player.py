@@ -11,7 +11,7 @@ from ops_pipeline.adapters.tape.forms import Form
 from ops_pipeline.adapters.tape.lines import read_lines
 from ops_pipeline.domain import errors
 from ops_pipeline.domain.codec import encode
-from ops_pipeline.ports import BrokerUnavailable
+from ops_pipeline.ports import AccessRefused, BrokerUnavailable, RequestBudgetSpent
 
 Answer = TypeVar("Answer")
 
@@ -54,6 +54,8 @@ class Missing:
 _RAISED: dict[str, type[Exception]] = {
     kind.__name__: kind
     for kind in (
+        AccessRefused,
+        RequestBudgetSpent,
         BrokerUnavailable,
         errors.MissingDataError,
         errors.ConfigurationError,
