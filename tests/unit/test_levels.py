@@ -52,6 +52,15 @@ def test_a_level_is_raised_in_one_step_and_never_lowered_by_a_raise(level):
     assert raised(standing(STOP), level, reason="why", actor="who") == []
 
 
+@pytest.mark.parametrize("actor", ["alarm", "reconcile", "disk", "database", "restore"])
+def test_what_was_decided_before_a_level_rose_does_not_lower_it(actor):
+    by_itself = e.ControlChanged(level=REDUCE, reason="an older look", actor=actor)
+    ledger = told(standing(STOP), by_itself)
+    assert (ledger.control, ledger.control_reason, ledger.raised_at) == (STOP, "a test", FIRST)
+    assert told(standing(NORMAL), by_itself).control is REDUCE
+    assert told(standing(STOP), changed(REDUCE)).control is REDUCE
+
+
 def test_lowering_waits_60_seconds_from_the_raise():
     ledger = standing(CANCEL)
     early = objection(ledger, now=minute(1) - timedelta(seconds=1))

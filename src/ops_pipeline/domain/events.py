@@ -58,9 +58,13 @@ class TierDrifted:
     session: date
 
 
+# Actors of a change of level that are no persons.
+AUTOMATIC = frozenset({"alarm", "reconcile", "disk", "database", "restore"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlChanged:
-    """The account's kill level, by whom and why."""
+    """The account's kill level, by whom and why; what has no person behind it only ever raises it."""
 
     level: ControlLevel
     reason: str

@@ -339,7 +339,12 @@ def _lasting(ledger: Ledger, body: e.EventBody, at: datetime) -> Ledger:
 
 
 def _controlled(ledger: Ledger, body: e.ControlChanged, event: e.Event) -> Ledger:
-    """Set the level; a flatten that begins gets its id, which stays its orders' cause to the end."""
+    """Set the level; a flatten that begins gets its id, which stays its orders' cause to the end.
+
+    What nobody asked for was decided before its commit: where the level has risen since, it stands (5.3).
+    """
+    if body.actor in e.AUTOMATIC and body.level < ledger.control:
+        return ledger
     begins = body.level is ControlLevel.FLATTEN and ledger.control < ControlLevel.FLATTEN
     return replace(
         ledger,

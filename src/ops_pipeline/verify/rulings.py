@@ -66,8 +66,8 @@ class _Lives:
         match body:
             case e.PositionOpened(position_id=key):
                 self.known[key] = _Life(body.contract, body.strategy)
-            case e.ControlChanged(level=level):
-                self.control = level
+            case e.ControlChanged(level=level, actor=actor):
+                self.control = max(level, self.control) if actor in e.AUTOMATIC else level
             case e.FillBooked(fill=fill, position_id=key):
                 _fill(self.known[key], fill.qty, fill.price)
             case FillBusted(fill=fill, position_id=key):

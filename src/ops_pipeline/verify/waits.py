@@ -140,6 +140,17 @@ def _intents(events: Sequence[e.Event]) -> Mapping[ClientOrderId, OrderIntent]:
     return {intent.client_order_id: intent for intent in intents}
 
 
+def _levels(events: Sequence[e.Event]) -> list[tuple[datetime, ControlLevel]]:
+    """Give when the level changed and to what; what nobody asked for never lowered it."""
+    found, level = [], ControlLevel.NORMAL
+    for event in events:
+        if isinstance(event.body, e.ControlChanged):
+            body = event.body
+            level = max(level, body.level) if body.actor in e.AUTOMATIC else body.level
+            found.append((event.at, level))
+    return found
+
+
 def _unbooked(events: Sequence[e.Event]) -> Mapping[PositionId, Sequence[_Interval]]:
     """Give, by position, when an order of its exits had ended at the broker, not all its fills booked."""
     intents = _intents(events)
@@ -205,7 +216,7 @@ class _Blocks:
     def __init__(self, lab: Lab, account: AccountId, events: Sequence[e.Event]) -> None:
         self._lab = lab
         self._occs = {p.id: p.contract.occ for p in lab.ledger(account).positions.values()}
-        self._levels = [(ev.at, ev.body.level) for ev in events if isinstance(ev.body, e.ControlChanged)]
+        self._levels = _levels(events)
         self._frozen = [(ev.at, ev.body) for ev in events if isinstance(ev.body, e.PositionFrozen)]
         network = lab.terms.network
         self._withheld = network.withheld(account) if isinstance(network, FaultyNetwork) else ()
