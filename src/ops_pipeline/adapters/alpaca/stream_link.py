@@ -246,14 +246,20 @@ class Link:
 
     def _listen(self, line: Line) -> None:
         """Take frame after frame; what else there is to do, whenever none comes and every `poll_s`."""
-        heard_s = pinged_s = tended_s = self._elapsed()
+        elapsed, poll_s, hear = self._elapsed, self._rules.poll_s, self._talk.hear
+        heard_s = pinged_s = tended_s = elapsed()
         while True:
-            frame = line.heard(self._rules.poll_s)
-            now_s = self._elapsed()
+            frame = line.heard(poll_s)
+            now_s = elapsed()
             if frame is not None:
                 self._heard_s = heard_s = now_s
-                self._take(frame)
-                if now_s - tended_s < self._rules.poll_s:
+                try:
+                    hear(frame)
+                except (StreamError, WebSocketException):
+                    raise
+                except Exception as error:  # noqa: BLE001 - one message that breaks its reader must not stop the rest
+                    self._pass_over(error)
+                if now_s - tended_s < poll_s:
                     continue
             tended_s = now_s
             if line.ponged():
@@ -266,15 +272,10 @@ class Link:
             self._check()
             self._talk.tend(line)
 
-    def _take(self, frame: bytes) -> None:
-        try:
-            self._talk.hear(frame)
-        except (StreamError, WebSocketException):
-            raise
-        except Exception as error:  # noqa: BLE001 - one message that breaks its reader must not stop the rest
-            self._faults += 1
-            self._trouble = f"{type(error).__name__}: {error}"
-            self._talk.missed()
+    def _pass_over(self, error: Exception) -> None:
+        self._faults += 1
+        self._trouble = f"{type(error).__name__}: {error}"
+        self._talk.missed()
 
 
 class _OneHost(reconnect):

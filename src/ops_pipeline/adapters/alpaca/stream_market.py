@@ -150,19 +150,22 @@ class MarketStream:
         self._quotes, self._trades, self._bars = {}, {}, {}
 
     def _keep(self, messages: Sequence[MarketMessage]) -> None:
-        heard_s, quotes = self._elapsed(), self._quotes
-        for message in messages:
-            # Nearly all are quotes, and there are many.
-            if type(message) is Quote:
-                at = message.t
-                if at >= self._newest:
-                    # None is newer, so none of its own symbol either.
-                    self._newest = at
-                elif (known := quotes.get(message.S)) is not None and known[0].t > at:
-                    continue
-                quotes[message.S] = (message, heard_s)
-            else:
-                self._keep_other(message, heard_s)
+        heard_s, quotes, newest = self._elapsed(), self._quotes, self._newest
+        try:
+            for message in messages:
+                # Nearly all are quotes, and there are many.
+                if type(message) is Quote:
+                    at = message.t
+                    if at >= newest:
+                        # None is newer, so none of its own symbol either.
+                        newest = at
+                    elif (known := quotes.get(message.S)) is not None and known[0].t > at:
+                        continue
+                    quotes[message.S] = (message, heard_s)
+                else:
+                    self._keep_other(message, heard_s)
+        finally:
+            self._newest = newest
 
     def _keep_other(self, message: MarketMessage, heard_s: float) -> None:
         match message:
