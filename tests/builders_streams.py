@@ -189,11 +189,11 @@ def wait_for(holds: Callable[[], object], what: object, patience_s: float = PATI
 
     `what` is put into words when it did not come, so a list it names is shown as it is by then.
     """
-    due = elapsed_s() + patience_s
+    due, late = elapsed_s() + patience_s, False
     while not holds():
-        is_last = elapsed_s() >= due
+        assert not late, f"waited {patience_s} s for {what}"
+        late = elapsed_s() >= due
         sleep(0.005)
-        assert holds() or not is_last, f"waited {patience_s} s for {what}"
 
 
 def order(tag: str, legs: tuple[Leg, ...], *, qty: int, limit: Usd4) -> OrderIntent:
