@@ -5,12 +5,12 @@ from datetime import date, timedelta
 
 from ops_pipeline.domain.accounts import AccountProfile, DayTradePolicy, Mode, Tier
 from ops_pipeline.domain.features import IvRank, IvStatus
-from ops_pipeline.domain.fees import fee_rules_on
 from ops_pipeline.domain.market import Interval
 from ops_pipeline.domain.signals import Strategy
 from ops_pipeline.domain.units import to_usd4
+from ops_pipeline.engine.rulebook import entry_rules_on
 from ops_pipeline.stages.dispatcher import service as dispatcher
-from ops_pipeline.stages.dispatcher.context import DispatchRules, GateContext, Household
+from ops_pipeline.stages.dispatcher.context import GateContext, Household
 from ops_pipeline.stages.position_manager.roll_plan import RollView, target_expiration
 from tests.builders_market import ACCOUNT, CALL, LATER, NUMBER, Rig, at
 from tests.builders_world import calendar
@@ -20,24 +20,9 @@ MILLION = "1000000"
 BEFORE_THREE = at(14, 59, day=ROLL_DAY)
 
 
-def _dispatch_rules(rig) -> DispatchRules:
-    book = rig.settings
-    return DispatchRules(
-        tier=book.tier_rules(rig.tier),
-        sizing=book.sizing_rules(),
-        iv=book.iv_rules(),
-        contract=book.contract_rules(),
-        gates=book.gate_rules(),
-        entry=book.entry_rules(),
-        quotes=book.quote_rules(),
-        fees=fee_rules_on(ROLL_DAY),
-        stop=2_500,
-    )
-
-
 def view_of(rig, position, *, now, session) -> RollView:
     """What the engine gathers for a roll; the IV rank is given, the rest is read."""
-    rules = _dispatch_rules(rig)
+    rules = entry_rules_on(rig.settings, ACCOUNT, ROLL_DAY, rig.tier)
     ports = dispatcher.DispatcherPorts(
         desk=rig.desk,
         profile=AccountProfile(

@@ -1,8 +1,9 @@
-"""Both databases for every test of the store. Shell."""
+"""Both databases for every test of the store, and the clock of those of the broker's API. Shell."""
 
 import pytest
 
 from ops_pipeline.adapters.store.store import open_store
+from tests.builders_alpaca import Standing
 from tests.builders_ledger import START
 
 
@@ -21,3 +22,11 @@ def store(store_url):
         store_url, durable=False, database_id="db1", holder="test", clock=lambda: START
     ) as opened:
         yield opened
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands still; a module that needs another brings its own."""
+    standing = Standing()
+    yield standing
+    standing.close()

@@ -11,20 +11,12 @@ from tests.builders_alpaca import (
     LATER_CALL,
     NOW,
     SINCE,
-    Standing,
     account_row,
     broker_of,
     patience_for,
     with_account,
 )
 from tests.builders_http import Answer, serving
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def test_an_account_is_read_in_usd4(clock):

@@ -15,7 +15,6 @@ from tests.builders_alpaca import (
     LATER_CALL,
     NOW,
     SINCE,
-    Standing,
     broker_of,
     fill_row,
     order_row,
@@ -23,13 +22,6 @@ from tests.builders_alpaca import (
     with_account,
 )
 from tests.builders_http import Answer, serving
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 class Activities:

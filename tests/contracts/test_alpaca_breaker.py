@@ -7,7 +7,7 @@ import pytest
 
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, Patience
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent
-from tests.builders_alpaca import KEYS, Standing, client_of
+from tests.builders_alpaca import KEYS, client_of
 from tests.builders_http import Answer, serving
 
 ONE_TRY = Patience(attempts=1)
@@ -23,13 +23,6 @@ class Hand:
 
     def __call__(self, _):
         return Answer(reset=self.is_down, body={})
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def by_hand(url, hand, clock):

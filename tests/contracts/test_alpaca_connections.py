@@ -12,15 +12,8 @@ from ops_pipeline.adapters.alpaca.client import AlpacaClient, Keys, Patience
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent
 from ops_pipeline.adapters.alpaca.line import _Opening
 from ops_pipeline.domain.errors import ConfigurationError
-from tests.builders_alpaca import KEYS, QUICK, Standing, client_of
+from tests.builders_alpaca import KEYS, QUICK, client_of
 from tests.builders_http import Answer, serving
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def in_turn(*answers):

@@ -18,7 +18,6 @@ from tests.builders_alpaca import (
     CALL,
     NOW,
     NUMBER,
-    Standing,
     account_row,
     approved,
     broker_of,
@@ -32,13 +31,6 @@ from tests.builders_http import Answer, serving
 
 SINCE = NOW - timedelta(days=1)
 NO_ORDER = {"code": 40410000, "message": "order not found"}
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 class Hidden:

@@ -3,8 +3,6 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from ops_pipeline.adapters.alpaca.calendar import Disagreement, disagreements, read_clock, read_sessions
 from ops_pipeline.adapters.alpaca.news import AlpacaNews
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
@@ -16,13 +14,6 @@ from tests.builders_alpaca_market import World, market_of
 from tests.builders_http import Answer, serving
 
 TODAY = NOW.date()
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def bar_row(stamp, close=50.0, volume=100):

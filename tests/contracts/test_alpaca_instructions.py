@@ -11,20 +11,12 @@ from ops_pipeline.domain.orders import (
 from tests.builders_alpaca import (
     CALL,
     SINCE,
-    Standing,
     broker_of,
     client_of,
     order_row,
     with_account,
 )
 from tests.builders_http import Answer, serving
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def test_exercise_instructions_go_to_the_position_once(clock):

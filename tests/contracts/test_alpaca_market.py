@@ -10,18 +10,11 @@ from ops_pipeline.adapters.alpaca.listing import list_contracts
 from ops_pipeline.domain.instruments import Right
 from ops_pipeline.domain.market import Feed, SpotQuote
 from ops_pipeline.domain.units import Occ
-from tests.builders_alpaca import CALL, LATER_CALL, NOW, Standing, client_of
+from tests.builders_alpaca import CALL, LATER_CALL, NOW, client_of
 from tests.builders_alpaca_market import PUT, World, contract_row, market_of, snapshot_row, spot_row
 from tests.builders_http import Answer, serving
 
 FIRST, LAST = date(2026, 10, 1), date(2026, 12, 31)
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def test_a_spot_is_the_newest_trade_with_its_day(clock):

@@ -11,7 +11,6 @@ from tests.builders_alpaca import (
     CALL,
     LATER_CALL,
     SINCE,
-    Standing,
     broker_of,
     order_row,
     roll_legs,
@@ -19,13 +18,6 @@ from tests.builders_alpaca import (
     with_account,
 )
 from tests.builders_http import Answer, serving
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def test_only_the_venue_s_own_404_means_that_there_is_no_order(clock):

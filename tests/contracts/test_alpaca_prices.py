@@ -13,17 +13,10 @@ from ops_pipeline.adapters.alpaca.stream_news import NewsStream
 from ops_pipeline.adapters.calendar.exchange import exchange_calendar
 from ops_pipeline.domain.market import Feed, Interval
 from ops_pipeline.domain.units import Occ
-from tests.builders_alpaca import CALL, NOW, Standing, client_of
+from tests.builders_alpaca import CALL, NOW, client_of
 from tests.builders_http import Answer, serving
 
 FIRST, LAST = date(2026, 10, 1), date(2026, 12, 31)
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def market_of(url, clock):

@@ -14,7 +14,6 @@ from tests.builders_alpaca import (
     CALL,
     LATER_CALL,
     NOW,
-    Standing,
     account_row,
     approved,
     broker_of,
@@ -24,13 +23,6 @@ from tests.builders_alpaca import (
     with_account,
 )
 from tests.builders_http import Answer, serving, unused_port
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def submitted(answer, clock, order=None):

@@ -9,15 +9,8 @@ import pytest
 
 from ops_pipeline.adapters.alpaca.client import AlpacaClient, Patience
 from ops_pipeline.adapters.alpaca.errors import NoAnswer, NotSent
-from tests.builders_alpaca import KEYS, NOW, PATIENT, QUICK, Standing, client_of
+from tests.builders_alpaca import KEYS, NOW, PATIENT, QUICK, client_of
 from tests.builders_http import Answer, serving, unused_port
-
-
-@pytest.fixture
-def clock():
-    standing = Standing()
-    yield standing
-    standing.close()
 
 
 def in_turn(*answers):

@@ -17,7 +17,6 @@ from ops_pipeline.app.newsfeeds import with_feeds
 from ops_pipeline.app.options import FeedOptions, NewsOptions
 from ops_pipeline.app.settings import load_settings
 from ops_pipeline.domain.errors import ConfigurationError
-from ops_pipeline.domain.plaintext import remove_invisible, to_plain_text
 from ops_pipeline.domain.records import Failed
 from ops_pipeline.stages.news_ingest.dedupe import DedupeRules
 from ops_pipeline.stages.news_ingest.service import NewsIngestPorts, run_once
@@ -116,29 +115,6 @@ def test_a_document_that_spells_a_path_opens_no_file(tmp_path):
 def test_what_is_no_feed_is_refused(content):
     with pytest.raises(FeedError, match="expected RSS or Atom"):
         parse(content)
-
-
-@pytest.mark.parametrize(
-    ("markup", "text"),
-    [
-        ("<p>One</p><p>Two</p>", "One Two"),
-        ("A<script>alert(1)</script>B<style>p{}</style>C", "ABC"),
-        ("AT&amp;T &lt;b&gt; up", "AT&T <b> up"),
-        ("zero\u200bwidth \u202ereversed\u202c nul\x00 bell\x07", "zerowidth reversed nul bell"),
-        ("line\nbreak\u00a0and\ttab", "line break and tab"),
-        ("5 < 6 and 7 > 2", "5 < 6 and 7 > 2"),
-    ],
-)
-def test_markup_becomes_plain_text(markup, text):
-    assert to_plain_text(markup, limit=100) == text
-
-
-def test_plain_text_is_cut_at_the_limit():
-    assert to_plain_text("x" * 50, limit=10) == "x" * 10
-
-
-def test_unpaired_surrogates_are_dropped():
-    assert remove_invisible("a\ud800b") == "ab"
 
 
 @pytest.mark.parametrize(
@@ -384,18 +360,3 @@ def test_feeds_are_set_in_the_file(tmp_path):
     path.write_text(f'[news]\nhosts = ["cdn.example.com"]\n[[news.feeds]]\nsource = "wire"\nurl = "{URL}"\n')
     news = load_settings(path).news
     assert news == NewsOptions(feeds=(FeedOptions(source="wire", url=URL),), hosts=("cdn.example.com",))
-
-
-@pytest.mark.parametrize(
-    ("markup", "text"),
-    [
-        ("Waymo&#39;s <b>chief</b>", "Waymo's chief"),
-        ("a<script>steal()</script>b", "ab"),
-        ("<p>one</p><p>two</p>", "one two"),
-        ("zero\u200bwidth \u202eturned\x00", "zerowidth turned"),
-        ("5 < 6 & 7", "5 < 6 & 7"),
-        ("x" * 600, "x" * 500),
-    ],
-)
-def test_what_markup_hides_is_not_shown(markup, text):
-    assert to_plain_text(markup, limit=500) == text
